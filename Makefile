@@ -1,0 +1,56 @@
+# Two commands are enough: `make demo` and `make test`. `make help` lists the rest.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-fast test-integration lint format proto bench lock clean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 20
+
+$(STAMP): requirements/dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed (set PYTHON=…)"; exit 2; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "the venv module is missing; on Debian: apt-get install python3-venv"; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements/dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	@touch $@
+
+demo: $(STAMP) ## the whole data path on this machine, with a tour (ONCE=1: end after the tour)
+	@$(BIN)/kong-app-auth demo $(if $(ONCE),--once,)
+
+test: lint ## everything: linters, types, unit, integration, conformance and fault tests
+	$(BIN)/python -m pytest
+
+test-fast: $(STAMP) ## the tests without servers, in seconds
+	$(BIN)/python -m pytest tests/unit
+
+test-integration: $(STAMP) ## integration tests only; ARGS='--kong-proxy URL --kong-admin URL' for a real Kong
+	$(BIN)/python -m pytest tests/integration $(ARGS)
+
+lint: $(STAMP) ## ruff, mypy, pyright, import-linter
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+
+format: $(STAMP) ## rewrite the code in the project's form
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(STAMP) ## measure; writes tables and plots to bench/results/
+	$(BIN)/python -m bench
+
+proto: $(STAMP) ## generate the protocol's message classes from the .proto file
+	$(BIN)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. plugin_server/wire/kong_plugin_protocol.proto
+
+lock: ## renew requirements/dev.txt from pyproject.toml
+	$(PYTHON) -m venv build/lock
+	build/lock/bin/pip install --quiet --disable-pip-version-check pip-tools
+	build/lock/bin/pip-compile --quiet --all-extras --allow-unsafe --strip-extras --generate-hashes --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --output-file requirements/dev.txt pyproject.toml
+
+clean: ## remove the virtual environment and build output
+	rm -rf $(VENV) build dist

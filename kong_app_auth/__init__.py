@@ -1,0 +1,1 @@
+"""Self-hosted application registration for Kong Gateway OSS."""

@@ -1,0 +1,43 @@
+"""What one service accepts, drawn together from its API and the strategies of that API's publications."""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from kong_app_auth.domain.records import Api, Strategy, StrategyType
+
+
+class ServicePolicy(msgspec.Struct, frozen=True):
+    """The policy of a service.
+
+    `accepts` holds pairs of portal id and strategy id. `key_names` are in lower case, each once, in the order of the
+    publications; `takes_keys` and `takes_tokens` say which challenges a refusal carries.
+    """
+
+    api_id: str
+    accepts: frozenset[tuple[str, str]]
+    key_names: tuple[str, ...]
+    takes_keys: bool
+    takes_tokens: bool
+
+
+def policy_of(api: Api, strategies: Mapping[str, Strategy]) -> ServicePolicy:
+    """Draw the policy of `api` together; a publication whose strategy is unknown accepts nobody."""
+    known = [
+        (acceptance, strategies[acceptance.strategy_id])
+        for acceptance in api.accepts
+        if acceptance.strategy_id in strategies
+    ]
+    names = (
+        name.lower()
+        for _, strategy in known
+        if strategy.type is StrategyType.KEY_AUTH
+        for name in strategy.key_names
+    )
+    return ServicePolicy(
+        api_id=api.id,
+        accepts=frozenset((acceptance.portal_id, acceptance.strategy_id) for acceptance, _ in known),
+        key_names=tuple(dict.fromkeys(names)),
+        takes_keys=any(strategy.type is StrategyType.KEY_AUTH for _, strategy in known),
+        takes_tokens=any(strategy.type is StrategyType.OPENID_CONNECT for _, strategy in known),
+    )
