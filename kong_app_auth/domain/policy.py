@@ -29,10 +29,7 @@ def policy_of(api: Api, strategies: Mapping[str, Strategy]) -> ServicePolicy:
         if acceptance.strategy_id in strategies
     ]
     names = (
-        name.lower()
-        for _, strategy in known
-        if strategy.type is StrategyType.KEY_AUTH
-        for name in strategy.key_names
+        name.lower() for _, strategy in known if strategy.type is StrategyType.KEY_AUTH for name in strategy.key_names
     )
     return ServicePolicy(
         api_id=api.id,
