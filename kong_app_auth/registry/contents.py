@@ -1,0 +1,119 @@
+"""The whole registry of a region as a value, and the way from one to another that never gives before it takes away."""
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+import msgspec
+
+from kong_app_auth.domain.records import (
+    Api,
+    Application,
+    Credential,
+    CredentialState,
+    RegistrationState,
+    Service,
+    Strategy,
+)
+from kong_app_auth.registry.changes import Change, Delete, Put
+from kong_app_auth.registry.keys import Table
+from kong_app_auth.registry.records import Record, RecordId
+
+
+class Contents(msgspec.Struct):
+    """Everything that a region's gateways know: records by id, credentials by the 32-byte digest of their key."""
+
+    apis: dict[str, Api] = {}
+    services: dict[str, Service] = {}
+    strategies: dict[str, Strategy] = {}
+    applications: dict[str, Application] = {}
+    credentials: dict[bytes, Credential] = {}
+
+    def __repr__(self) -> str:
+        """Count the records: their content is too much for a log, and digests do not belong there."""
+        return "Contents(" + ", ".join(f"{table.value}={len(self.table(table))}" for table in Table) + ")"
+
+    def table(self, table: Table) -> Mapping[RecordId, Record]:
+        """Give one table by name."""
+        found: Mapping[RecordId, Record] = getattr(self, table.value)
+        return found
+
+    def apply(self, changes: Iterable[Change]) -> None:
+        """Make the changes, in their order."""
+        for change in changes:
+            table: dict[RecordId, Record] = getattr(self, change.table.value)
+            if isinstance(change, Put):
+                table[change.id] = change.record
+            else:
+                table.pop(change.id, None)
+
+
+_TAKING: Final = (Table.CREDENTIALS, Table.APPLICATIONS, Table.SERVICES, Table.APIS, Table.STRATEGIES)
+_GIVING: Final = tuple(reversed(_TAKING))
+
+
+def diff(current: Contents, wanted: Contents) -> list[Change]:
+    """List the changes that make `wanted` of `current`.
+
+    They are safe to apply in batches: whatever prefix of them is in force, no request is allowed that both `current`
+    and `wanted` refuse. First every record is narrowed to what it grants in both; only then is anything granted, and
+    credentials come last. A record that gives one thing and takes another is therefore changed twice.
+    """
+    changes: list[Change] = []
+    for name in _TAKING:
+        old_table, new_table = current.table(name), wanted.table(name)
+        for record_id, old in old_table.items():
+            new = new_table.get(record_id)
+            narrowed = None if new is None else narrow(old, new)
+            if narrowed is None:
+                changes.append(Delete(name, record_id))
+            elif narrowed != old:
+                changes.append(Put(name, record_id, narrowed))
+    for name in _GIVING:
+        old_table, new_table = current.table(name), wanted.table(name)
+        for record_id, new in new_table.items():
+            old = old_table.get(record_id)
+            if old is None or narrow(old, new) != new:
+                changes.append(Put(name, record_id, new))
+    return changes
+
+
+def narrow(old: Record, new: Record) -> Record | None:
+    """Give the record that grants what both `old` and `new` grant, and is else like `new`; None where nothing is left."""
+    if old == new:
+        return old
+    match old, new:
+        case Credential(), Credential():
+            return _narrow_credential(old, new)
+        case Application(), Application():
+            return _narrow_application(old, new)
+        case Api(), Api():
+            return msgspec.structs.replace(new, accepts=tuple(one for one in new.accepts if one in old.accepts))
+        case Strategy(), Strategy():
+            return new if old.type is new.type else None
+        case _:  # a service: it implements this API or that one
+            return None
+
+
+def _narrow_credential(old: Credential, new: Credential) -> Credential | None:
+    if old.application_id != new.application_id:
+        return None
+    expiries = [expiry for expiry in (old.expires_at, new.expires_at) if expiry is not None]
+    return msgspec.structs.replace(
+        new,
+        state=new.state if old.state is CredentialState.ACTIVE else old.state,
+        expires_at=min(expiries, default=None),
+    )
+
+
+def _narrow_application(old: Application, new: Application) -> Application | None:
+    if (old.portal_id, old.strategy_id) != (new.portal_id, new.strategy_id):
+        return None
+    registrations = dict[str, RegistrationState]()
+    for api_id, state in new.registrations.items():
+        if state is not RegistrationState.APPROVED or old.registrations.get(api_id) is RegistrationState.APPROVED:
+            registrations[api_id] = state
+        elif api_id in old.registrations:
+            registrations[api_id] = old.registrations[api_id]
+    return msgspec.structs.replace(
+        new, developer_revoked=old.developer_revoked or new.developer_revoked, registrations=registrations
+    )
