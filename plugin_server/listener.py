@@ -1,0 +1,84 @@
+"""The listening socket: one server at a time, a stale file taken over, mode and group as asked."""
+
+import fcntl
+import os
+import shutil
+import socket
+from pathlib import Path
+
+from plugin_server.channel import IDLE_WAIT
+
+BACKLOG = 4096
+
+
+class ListenError(Exception):
+    """The socket cannot be had; the text says why in one line."""
+
+
+class Listener:
+    """A Unix socket that this process owns by a lock beside it (`<socket>.lock`)."""
+
+    def __init__(self, path: str, mode: int, group: str | None) -> None:
+        self.path = Path(path)
+        self._lock_fd = self._take_lock()
+        try:
+            self._check_nobody_answers()
+            self.sock = self._listen(mode, group)
+        except BaseException:
+            os.close(self._lock_fd)
+            raise
+
+    def close(self) -> None:
+        """Stop listening here and take the file away. Workers that share the socket keep it until they end."""
+        self.path.unlink(missing_ok=True)
+        self.sock.close()
+        os.close(self._lock_fd)
+
+    def _take_lock(self) -> int:
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            lock = os.open(f"{self.path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise ListenError(f"cannot use the directory {self.path.parent}: {error.strerror}") from error
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(lock)
+            raise ListenError(f"another server is running on {self.path}") from error
+        return lock
+
+    def _check_nobody_answers(self) -> None:
+        """Refuse a socket that somebody without our lock listens on; take over one that nobody does."""
+        with socket.socket(socket.AF_UNIX) as probe:
+            probe.settimeout(1.0)
+            try:
+                probe.connect(str(self.path))
+            except FileNotFoundError:
+                return
+            except ConnectionRefusedError:
+                self.path.unlink(missing_ok=True)
+                return
+            except OSError as error:
+                raise ListenError(f"{self.path} is there and is not a socket to take over: {error.strerror}") from error
+        raise ListenError(f"another server answers on {self.path}")
+
+    def _listen(self, mode: int, group: str | None) -> socket.socket:
+        sock = socket.socket(socket.AF_UNIX)
+        # Under a name of its own until mode and group are right: nobody connects before they are.
+        fresh = self.path.with_name(f".{self.path.name}.{os.getpid()}")
+        try:
+            fresh.unlink(missing_ok=True)
+            sock.bind(str(fresh))
+            fresh.chmod(mode)
+            if group is not None:
+                shutil.chown(fresh, group=group)
+            sock.listen(BACKLOG)
+            # A waiting worker looks about now and then; the option belongs to the socket, which all workers share.
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, IDLE_WAIT)
+            fresh.rename(self.path)
+        except (OSError, LookupError) as error:
+            sock.close()
+            fresh.unlink(missing_ok=True)
+            why = error.strerror if isinstance(error, OSError) else error
+            raise ListenError(f"cannot listen on {self.path}: {why}") from error
+        return sock

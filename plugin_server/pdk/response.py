@@ -1,0 +1,39 @@
+"""`kong.response`: what the client gets."""
+
+from collections.abc import Mapping
+from typing import NoReturn
+
+from plugin_server.channel import EventEndedError
+from plugin_server.pdk.namespace import Namespace, key_value
+from plugin_server.wire import kong_plugin_protocol_pb2 as pb
+from plugin_server.wire.frames import frame, method
+from plugin_server.wire.values import Json, to_bytes, to_struct
+
+_EXIT = method("kong.response.exit")
+_SET_HEADER = method("kong.response.set_header")
+
+
+def exit_call(status: int, body: str | bytes = b"", headers: Mapping[str, Json] | None = None) -> bytes:
+    """Frame the call that ends the request.
+
+    A list as the value of `WWW-Authenticate` reaches the client as its last item only (observed in Kong 3.9.1).
+    """
+    args = pb.ExitArgs(status=status, body=to_bytes(body))
+    if headers:
+        args.headers.CopyFrom(to_struct(headers))
+    return _EXIT + frame(args.SerializeToString())
+
+
+class Response(Namespace):
+    """`kong.response`."""
+
+    __slots__ = ()
+
+    def exit(self, status: int, body: str | bytes = b"", headers: Mapping[str, Json] | None = None) -> NoReturn:
+        """Answer the client and end the request: nothing of the plugin after this line runs, as in Kong."""
+        self._channel.exit(exit_call(status, body, headers))
+        raise EventEndedError
+
+    def set_header(self, name: str, value: Json) -> None:
+        """Set a header of the response that the client will get."""
+        self._channel.cast(_SET_HEADER + key_value(name, value))

@@ -1,0 +1,162 @@
+"""Python values to and from the protocol's `Struct`, `Value` and `ListValue`.
+
+Strings on the wire are bytes of any kind (a client chooses them); here they are `str` in Latin-1, which holds every
+byte and gives the same bytes back. Headers are coded by hand, for they are in every event; protobuf does the rest.
+"""
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import TypeAlias
+
+from plugin_server.wire import kong_plugin_protocol_pb2 as pb
+from plugin_server.wire.frames import ProtocolError
+
+Scalar: TypeAlias = str | bytes | float | int | bool | None
+Json: TypeAlias = "Scalar | Sequence[Json] | Mapping[str, Json]"
+
+MAX_DEPTH = 32
+
+_STRING_VALUE = 0x1A  # Value.string_value: field 3, length-delimited
+_ONE_BYTE = [bytes((n,)) for n in range(128)]
+
+
+def to_bytes(text: str | bytes) -> bytes:
+    """Give the bytes of a string; characters beyond Latin-1 go out as UTF-8, as a plugin author means them."""
+    if isinstance(text, bytes):
+        return text
+    try:
+        return text.encode("latin-1")
+    except UnicodeEncodeError:
+        return text.encode()
+
+
+def to_text(data: bytes) -> str:
+    """Read bytes of any kind as Latin-1."""
+    return data.decode("latin-1")
+
+
+def to_value(value: Json, depth: int = 0) -> pb.Value:
+    """Make a `Value`. Raises TypeError for what the protocol cannot carry and ValueError for what nests too deep."""
+    if depth > MAX_DEPTH:
+        raise ValueError("nested too deep for a plugin protocol value")
+    if value is None:
+        return pb.Value(null_value=0)
+    if isinstance(value, bool):
+        return pb.Value(bool_value=value)
+    if isinstance(value, str | bytes):
+        return pb.Value(string_value=to_bytes(value))
+    if isinstance(value, int | float):
+        return pb.Value(number_value=value)
+    if isinstance(value, Mapping):
+        return pb.Value(struct_value=to_struct(value, depth))
+    return pb.Value(list_value=to_list(value, depth))
+
+
+def to_list(values: Sequence[Json], depth: int = 0) -> pb.ListValue:
+    """Make a `ListValue`."""
+    return pb.ListValue(values=[to_value(value, depth + 1) for value in values])
+
+
+def to_struct(fields: Mapping[str, Json], depth: int = 0) -> pb.Struct:
+    """Make a `Struct`."""
+    entry = pb.Struct.Entry
+    return pb.Struct(
+        fields=[entry(key=to_bytes(key), value=to_value(value, depth + 1)) for key, value in fields.items()]
+    )
+
+
+def from_value(value: pb.Value) -> Json:
+    """Read a `Value`; an unset one is None."""
+    kind = value.WhichOneof("kind")
+    if kind == "string_value":
+        return to_text(value.string_value)
+    if kind == "number_value":
+        return value.number_value
+    if kind == "bool_value":
+        return value.bool_value
+    if kind == "list_value":
+        return [from_value(item) for item in value.list_value.values]
+    if kind == "struct_value":
+        return from_struct(value.struct_value)
+    return None
+
+
+def from_struct(struct: pb.Struct) -> dict[str, Json]:
+    """Read a `Struct`."""
+    return {to_text(entry.key): from_value(entry.value) for entry in struct.fields}
+
+
+def read_headers(data: bytes) -> dict[str, Json]:
+    """Read the serialised `Struct` of headers (or query arguments).
+
+    Names in lower case, as Kong gives them; a value is a string, a list where it was sent more than once, or True for a
+    bare query argument. The plain form (string values, lengths of one or two bytes, key before value) is read by hand;
+    at the first byte that is otherwise all of it goes to protobuf.
+    """
+    text = data.decode("latin-1")
+    headers: dict[str, Json] = {}
+    at = 0
+    end = len(data)
+    try:
+        while at < end:
+            if data[at] != 0x0A:
+                return _read_headers_at_leisure(data)
+            length = data[at + 1]
+            at += 2
+            if length > 127:
+                high = data[at]
+                if high > 127:
+                    return _read_headers_at_leisure(data)
+                length += (high - 1) << 7
+                at += 1
+            entry_end = at + length
+            key_length = data[at + 1]
+            key_end = at + 2 + key_length
+            if data[at] != 0x0A or key_length > 127 or data[key_end] != 0x12:
+                return _read_headers_at_leisure(data)
+            value_at = key_end + (2 if data[key_end + 1] < 128 else 3)
+            string_at = value_at + (2 if data[value_at + 1] < 128 else 3)
+            if (
+                data[value_at] != _STRING_VALUE
+                or data[value_at + 1] + (0 if string_at == value_at + 2 else (data[value_at + 2] - 1) << 7)
+                != entry_end - string_at
+                or entry_end > end
+            ):
+                return _read_headers_at_leisure(data)
+            headers[text[at + 2 : key_end]] = text[string_at:entry_end]
+            at = entry_end
+    except IndexError:
+        return _read_headers_at_leisure(data)
+    return headers
+
+
+def _read_headers_at_leisure(data: bytes) -> dict[str, Json]:
+    try:
+        return from_struct(pb.Struct.FromString(data))
+    except Exception as error:  # protobuf's DecodeError has no common base that its stubs know
+        raise ProtocolError("a Struct that cannot be decoded") from error
+
+
+def write_headers(headers: Mapping[str, Json]) -> bytes:
+    """Serialise headers as a `Struct`."""
+    parts: list[bytes] = []
+    for name, value in headers.items():
+        if type(value) is not str:
+            return to_struct(headers).SerializeToString()
+        text = to_bytes(value)
+        size = len(text)
+        key = _key(name)
+        total = len(key) + size + 4
+        if total > 127:
+            return to_struct(headers).SerializeToString()
+        parts.append(
+            b"\x0a" + _ONE_BYTE[total] + key + b"\x12" + _ONE_BYTE[size + 2] + b"\x1a" + _ONE_BYTE[size] + text
+        )
+    return b"".join(parts)
+
+
+@lru_cache(maxsize=1024)
+def _key(name: str) -> bytes:
+    """Field 1 of an entry. Too long for one byte of length makes the entry too long as well."""
+    text = to_bytes(name)
+    return b"\x0a" + bytes((min(len(text), 255),)) + text

@@ -1,0 +1,113 @@
+"""A worker process: its threads answer Kong, its main thread gives signs of life and watches the deadline."""
+
+import os
+import select
+import signal
+import socket
+import time
+
+import structlog
+
+from plugin_server import metrics
+from plugin_server.channel import Channel, OpenConnection
+from plugin_server.commands import OUT_OF_TIME, Commands
+from plugin_server.control import Beat, Connection, Drain, Drained, Link, Ready, counts_for_sending
+from plugin_server.instances import Instances, InstanceStore
+from plugin_server.plugin import LoadedPlugin
+from plugin_server.settings import ServerSettings
+from plugin_server.threads import Threads
+
+_LOOK_EVERY_MS = 50
+_BEAT_EVERY = 0.5
+DEADLINES = metrics.Counter("plugin_server_deadlines_total", "Events that were ended because their time was up.")
+
+log = structlog.get_logger("plugin_server")
+
+
+class Worker:
+    """One worker, told what to do over `link`."""
+
+    def __init__(
+        self,
+        settings: ServerSettings,
+        plugin: LoadedPlugin,
+        store: InstanceStore,
+        listener: socket.socket,
+        link: Link,
+    ) -> None:
+        self._settings = settings
+        self._plugin = plugin
+        self._link = link
+        commands = Commands(plugin, Instances(store, plugin.create))
+        self._threads = Threads(listener, commands, self._hand_over, settings.max_connections)
+        self._next_beat = 0.0
+
+    def run(self) -> None:
+        """Serve until told to drain, or until the supervisor is gone."""
+        for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(name, signal.SIG_IGN)  # the supervisor hears them, and decides
+        self._plugin.prepare()
+        self._threads.start()
+        self._link.send(Ready(metrics.definitions()))
+        orders = select.poll()
+        orders.register(self._link.fileno(), select.POLLIN)
+        draining = False
+        while not (draining and self._threads.drained()):
+            if orders.poll(_LOOK_EVERY_MS):
+                received = self._link.receive()
+                if received is None:
+                    return self._end_alone()
+                message, fds = received
+                if isinstance(message, Connection):
+                    self._threads.adopt(OpenConnection(socket.socket(fileno=fds[0]), message.owed, message.ahead))
+                elif isinstance(message, Drain):
+                    draining = True
+                    self._threads.drain()
+            self._look_about()
+        self._link.send(Drained(counts_for_sending(metrics.snapshot())))
+        return None
+
+    def _look_about(self) -> None:
+        now = time.monotonic()
+        serving = self._threads.serving()
+        for channel in serving:
+            began = channel.began
+            if began and now - began > self._settings.deadline and not channel.over and self._cut_short(channel, began):
+                DEADLINES.inc()
+        if now < self._next_beat:
+            return
+        self._next_beat = now + _BEAT_EVERY
+        if sum(channel.timed_out for channel in serving) >= self._settings.max_connections:
+            return  # every thread is stuck in the plugin: to be replaced is the only help
+        counts = counts_for_sending(metrics.snapshot())
+        self._link.send(Beat(counts, len(serving), self._plugin.ready()), wait=False)
+
+    def _cut_short(self, channel: Channel, began: float) -> bool:
+        if not channel.cut_short(began, OUT_OF_TIME):
+            return False
+        log.error("event took too long", deadline_seconds=self._settings.deadline)
+        return True
+
+    def _hand_over(self, connection: OpenConnection) -> None:
+        self._link.send(Connection(connection.owed, connection.ahead), connection.sock.fileno())
+
+    def _end_alone(self) -> None:
+        """End without a supervisor: finish what is in hand, take nothing new."""
+        log.error("the supervisor is gone")
+        self._threads.drain()
+        give_up = time.monotonic() + self._settings.deadline
+        while not self._threads.drained() and time.monotonic() < give_up:
+            self._look_about()
+            time.sleep(0.01)
+
+
+def main(worker: Worker) -> None:
+    """Run a worker as the whole of a forked process; never returns."""
+    code = 1
+    try:
+        worker.run()
+        code = 0
+    except BaseException as error:  # nothing of the zygote's stack may run in the child
+        log.critical("worker failed", error=type(error).__name__, exc_info=True)
+    finally:
+        os._exit(code)
