@@ -70,15 +70,15 @@ def diff(current: Contents, wanted: Contents) -> list[Change]:
                 changes.append(Put(name, record_id, narrowed))
     for name in _GIVING:
         old_table, new_table = current.table(name), wanted.table(name)
-        for record_id, new in new_table.items():
-            old = old_table.get(record_id)
-            if old is None or narrow(old, new) != new:
-                changes.append(Put(name, record_id, new))
+        for record_id, record in new_table.items():
+            known = old_table.get(record_id)
+            if known is None or narrow(known, record) != record:
+                changes.append(Put(name, record_id, record))
     return changes
 
 
 def narrow(old: Record, new: Record) -> Record | None:
-    """Give the record that grants what both `old` and `new` grant, and is else like `new`; None where nothing is left."""
+    """Give the record that grants what both `old` and `new` grant, and is else like `new`; None where there is none."""
     if old == new:
         return old
     match old, new:

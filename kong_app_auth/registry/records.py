@@ -7,6 +7,7 @@ holds a million of them and decodes one on every request: `!B Q 16s 16s`, that i
 
 import re
 import struct
+from collections.abc import Callable
 from typing import Final, TypeAlias
 
 import msgspec
@@ -107,7 +108,7 @@ def decode_credential(value: bytes) -> Credential:
         raise CorruptRecord(Table.CREDENTIALS) from None
 
 
-DECODERS: Final = {
+DECODERS: Final[dict[Table, Callable[[bytes], Record]]] = {
     Table.APIS: decode_api,
     Table.SERVICES: decode_service,
     Table.STRATEGIES: decode_strategy,

@@ -1,0 +1,36 @@
+"""What the Redis users of a region need: rules for `ACL SETUSER`, in this order, after `on` and a password."""
+
+from typing import Final
+
+from kong_app_auth.registry.keys import Keys
+
+_SESSION: Final = ["+ping", "+hello", "+client|setinfo", "+client|setname", "+cluster|slots", "+cluster|shards"]
+"""What a client says of itself and asks of a cluster's layout; AUTH is always allowed."""
+
+
+def gateway_acl(region: str) -> list[str]:
+    """Give the rules for gateways: read the registry of the region, append to its reports, nothing else."""
+    keys = Keys(region)
+    return [
+        "resetkeys",
+        "resetchannels",
+        "-@all",
+        *_SESSION,
+        f"%R~{keys.prefix}*",
+        f"%W~{keys.reports}",
+        *("+hmget", "+hscan", "+xread", "+xrange", "+xrevrange", "+time", "+xadd"),
+    ]
+
+
+def writer_acl(region: str) -> list[str]:
+    """Give the rules for the writer: the keys of the region, and the commands of its script."""
+    keys = Keys(region)
+    return [
+        "resetkeys",
+        "resetchannels",
+        "-@all",
+        *_SESSION,
+        f"~{keys.prefix}*",
+        *("+hmget", "+hscan", "+xread", "+xrange", "+xrevrange", "+time"),
+        *("+eval", "+evalsha", "+get", "+set", "+pexpire", "+del", "+unlink", "+hset", "+hdel", "+xadd", "+xtrim"),
+    ]
