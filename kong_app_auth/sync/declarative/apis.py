@@ -32,7 +32,7 @@ def read_apis(top: Fields, reading: Reading) -> Index[ApiEntry]:
             continue
         api = ApiEntry(reading.id_of("API", fields, name, version), name, version)
         label = f"{name} {version}" if version else name
-        index.add([word for word in (label, slug, api.id) if word is not None], api, fields)
+        index.add([word for word in (label, slug) if word is not None], api.id, api, fields)
         reading.contents.apis[api.id] = Api(api.id, name, version)
         if service_id is not None:
             reading.contents.services[service_id] = Service(service_id, api.id)

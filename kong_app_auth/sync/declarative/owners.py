@@ -41,4 +41,4 @@ def read_owners(portal: Fields, portal_name: str, reading: Reading) -> Owners:
 def _add(index: Index[Owner], owner: Owner, fields: Fields, portal_name: str, reading: Reading) -> None:
     owner_id = reading.id_of(owner.kind, fields, portal_name, owner.name)
     named = msgspec.structs.replace(owner, id=owner_id, name=owner.name or owner_id)
-    index.add((named.name, owner_id), named, fields)
+    index.add((named.name,) if owner.name else (), owner_id, named, fields)

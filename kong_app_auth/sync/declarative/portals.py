@@ -30,7 +30,7 @@ def read_portals(top: Fields, apis: Index[ApiEntry], strategies: Index[Strategy]
             publications=_publications(fields, apis, strategies, default, default_broken),
             owners=read_owners(fields, name or "", reading),
         )
-        index.add([word for word in (name, portal.id) if word], portal, fields)
+        index.add((name,) if name is not None else (), portal.id, portal, fields)
         _accept(portal, reading)
         read_applications(fields, portal, apis, strategies, reading)
 

@@ -18,12 +18,14 @@ class Index(Generic[Named]):
         self._kind = kind
         self._known: dict[str, tuple[Named, int]] = {}
 
-    def add(self, words: Iterable[str], thing: Named, fields: Fields) -> None:
-        """Take a thing in; a word that already stands for another is a complaint."""
-        for word in dict.fromkeys(words):
-            first = self._known.setdefault(word, (thing, fields.line))
-            if first[0] is not thing:
-                fields.complain(None, f"another {self._kind} is called {shown(word)} in line {first[1]}")
+    def add(self, words: Iterable[str], thing_id: str, thing: Named, fields: Fields) -> None:
+        """Take a thing in; a word that already stands for another is a complaint. Of ids, `Reading.id_of` complains."""
+        for word in words:
+            known, line = self._known.setdefault(word, (thing, fields.line))
+            if known is not thing:
+                fields.complain(None, f"another {self._kind} is called {shown(word)} in line {line}")
+                break
+        self._known.setdefault(thing_id, (thing, fields.line))
 
     def find(self, word: str) -> Named | None:
         """Give the thing that a word stands for; None where there is none."""

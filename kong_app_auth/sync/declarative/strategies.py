@@ -31,7 +31,7 @@ def read_strategies(top: Fields, reading: Reading) -> Index[Strategy]:
             type=kind or StrategyType.KEY_AUTH,
             key_names=key_names,
         )
-        index.add((name, strategy.id), strategy, fields)
+        index.add((name,), strategy.id, strategy, fields)
         reading.contents.strategies[strategy.id] = strategy
     return index
 
