@@ -1,0 +1,98 @@
+"""The process of a sync daemon: settings checked, signals obeyed, an exit code at the end."""
+
+import re
+import signal
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+
+import structlog
+
+from kong_app_auth.domain.api_key import valid_region
+from kong_app_auth.registry.connection import Client, connect
+from kong_app_auth.registry.url import parse, redact
+from kong_app_auth.sync.daemon import Daemon, Ending
+from kong_app_auth.sync.metrics import SyncMetrics, exposed
+from kong_app_auth.sync.watch import WatchedFile
+
+EXIT_STOPPED = 0
+EXIT_NEWER_SCHEMA = 1
+EXIT_WRONG_SETTING = 2
+
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+_ADDRESS = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^:\[\]]+):(?P<port>[0-9]{1,5})", re.ASCII)
+
+_log = structlog.get_logger()
+
+
+def run_sync(
+    *,
+    redis_url: str,
+    region: str,
+    apps_file: Path,
+    username: str | None = None,
+    password: str | None = None,
+    ca_file: Path | None = None,
+    cert_file: Path | None = None,
+    key_file: Path | None = None,
+    metrics_address: str | None = None,
+) -> int:
+    """Run a daemon until SIGTERM or SIGINT, and give the process's exit code.
+
+    The lease is released at the end, so that a standby takes over at once. `metrics_address` is `host:port`, None for
+    no metrics. Exit codes: 0 stopped, 1 the registry was written by a newer version, 2 a setting is wrong. To be called
+    from the main thread; the two signals stay blocked in it.
+    """
+
+    def client() -> Client:
+        return connect(
+            redis_url, username=username, password=password, ca_file=ca_file, cert_file=cert_file, key_file=key_file
+        )
+
+    try:
+        if not valid_region(region):
+            raise ValueError("a region is named by lower-case letters, digits and inner hyphens")  # noqa: TRY301
+        parse(redis_url)
+        address = None if metrics_address is None else _address(metrics_address)
+        for file in (ca_file, cert_file, key_file):
+            if file is not None and not file.is_file():
+                raise ValueError(f"there is no file {file}")  # noqa: TRY301
+    except ValueError as wrong:
+        _log.error("wrong setting", problem=str(wrong))
+        return EXIT_WRONG_SETTING
+
+    # Threads inherit the mask: only the wait below takes these signals, and no handler runs in the middle of anything.
+    signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+    metrics = SyncMetrics()
+    daemon = Daemon(client, WatchedFile(apps_file, region), region, metrics)
+    with ExitStack() as serving:
+        try:
+            serving.enter_context(exposed(metrics, address))
+        except OSError as error:
+            _log.error("metrics cannot be served", address=metrics_address, problem=error.strerror)
+            return EXIT_WRONG_SETTING
+        _log.info("sync daemon starts", region=region, file=str(apps_file), redis=redact(redis_url))
+        ending = _until_signalled(daemon)
+    _log.info("sync daemon ends", region=region, because=ending.value)
+    return EXIT_STOPPED if ending is Ending.STOPPED else EXIT_NEWER_SCHEMA
+
+
+def _until_signalled(daemon: Daemon) -> Ending:
+    stop = threading.Event()
+    with ThreadPoolExecutor(1, thread_name_prefix="sync") as pool:
+        running = pool.submit(daemon.run, stop)
+        try:
+            while not running.done() and signal.sigtimedwait(_SIGNALS, 0.2) is None:
+                pass
+        finally:
+            stop.set()
+        return running.result()
+
+
+def _address(text: str) -> tuple[str, int]:
+    found = _ADDRESS.fullmatch(text)
+    port = int(found["port"]) if found else 0
+    if found is None or not 0 < port < 65536:
+        raise ValueError("the address of the metrics is written host:port")
+    return found["host"].strip("[]"), port
