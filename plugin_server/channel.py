@@ -89,7 +89,7 @@ class Channel:
             # Kong sends each owed reply by itself: wait in the kernel until the next frame's length is there too.
             while len(self.ahead) < want:
                 self.ahead += self._receive(want - len(self.ahead), socket.MSG_WAITALL)
-            if any(self.ahead[: want - 4]):
+            if self.ahead[: want - 4].strip(b"\0"):
                 raise ProtocolError("a reply to a call that returns nothing")
             self.ahead = self.ahead[want - 4 :]
             self.owed = 0
@@ -128,7 +128,7 @@ class Channel:
             if have >= skip + 4:
                 size = int.from_bytes(data[skip : skip + 4], "little")
                 if have == skip + 4 + size:
-                    if skip and any(data[:skip]):
+                    if skip and data[:skip].strip(b"\0"):
                         raise ProtocolError("a reply to a call that returns nothing")
                     return data[skip + 4 :]
                 if size > MAX_FRAME or have > skip + 4 + size:

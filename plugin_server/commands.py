@@ -5,6 +5,7 @@ any other frame, for then Kong starts the instance anew and tries the event agai
 """
 
 import time
+from time import monotonic
 from typing import Any
 
 import msgspec
@@ -12,20 +13,21 @@ import structlog
 
 from plugin_server.channel import Channel, ConnectionLostError, EventEndedError
 from plugin_server.instances import BrokenInstance, Instances, Recorded
-from plugin_server.metrics import Counter
+from plugin_server.metrics import Counter, Timer
 from plugin_server.pdk import Kong
 from plugin_server.pdk.response import exit_call
 from plugin_server.plugin import LoadedPlugin
 from plugin_server.traceback import where
 from plugin_server.wire import kong_plugin_protocol_pb2 as pb
+from plugin_server.wire.events import parse_call, parse_event
 from plugin_server.wire.frames import EMPTY, ProtocolError, frame
 
+_NO_PHASE = "other"
 _JSON = {"Content-Type": "application/json; charset=utf-8"}
 INTERNAL_ERROR = exit_call(500, b'{"message":"An unexpected error occurred"}', _JSON)
 OUT_OF_TIME = exit_call(503, b'{"message":"Service temporarily unavailable"}', {**_JSON, "Retry-After": "1"})
 
-EVENTS = Counter("plugin_server_events_total", "Events answered, by phase and by how they ended.", ("phase", "outcome"))
-EVENT_SECONDS = Counter("plugin_server_event_seconds_total", "Time from an event to its answer, added up.", ("phase",))
+EVENTS = Timer("plugin_server_events", "Events answered, by phase and by how they ended.", ("phase", "outcome"))
 COMMANDS = Counter("plugin_server_commands_total", "Calls of Kong other than events.", ("command",))
 UNKNOWN_INSTANCES = Counter(
     "plugin_server_unknown_instances_total", "Connections closed for an instance that nobody knows."
@@ -41,24 +43,25 @@ class Commands:
     def __init__(self, plugin: LoadedPlugin, instances: Instances) -> None:
         self._plugin = plugin
         self._instances = instances
-        self._phases = frozenset(plugin.phases)
+        self._phases = {phase.encode(): phase for phase in plugin.phases}
+        self._finished = {phase: EVENTS.key(phase, "finished") for phase in (*plugin.phases, _NO_PHASE)}
+        self._exit = {phase: EVENTS.key(phase, "exit") for phase in (*plugin.phases, _NO_PHASE)}
         self._loaded_at = int(time.time())
 
     def answer(self, channel: Channel, kong: Kong, command: bytes) -> bool:
         """Answer one call; False when the connection is over."""
-        try:
-            call = pb.RpcCall.FromString(command)
-        except Exception as error:  # protobuf's DecodeError has no common base that its stubs know
-            raise ProtocolError("not a call of Kong's") from error
-        if call.HasField("cmd_handle_event"):
-            event = call.cmd_handle_event
-            return self._handle_event(
-                channel, kong, event.instance_id, event.event_name.decode("latin-1"), call.sequence
-            )
+        event = parse_event(command)
+        if event is not None:
+            return self._handle_event(channel, kong, *event)
+        call = parse_call(command)
         reply = pb.RpcReturn(sequence=call.sequence)
         kind = call.WhichOneof("call")
         if kind is None:
             raise ProtocolError("a call that this server does not know")
+        if kind == "cmd_handle_event":
+            event_call = call.cmd_handle_event
+            ended = frame(reply.SerializeToString())
+            return self._handle_event(channel, kong, event_call.instance_id, event_call.event_name, ended)
         COMMANDS.inc(kind)
         if kind == "cmd_start_instance":
             self._start_instance(call.cmd_start_instance, reply)
@@ -75,39 +78,40 @@ class Commands:
         channel.finish(frame(reply.SerializeToString()))
         return True
 
-    def _handle_event(self, channel: Channel, kong: Kong, number: int, phase: str, sequence: int) -> bool:
+    def _handle_event(self, channel: Channel, kong: Kong, number: int, phase_name: bytes, ended: bytes) -> bool:
+        """Run a phase. `ended` is the frame of the RpcReturn that ends the event."""
         plugin = self._instances.find(number)
         if plugin is None:
             UNKNOWN_INSTANCES.inc()
             return False
-        began = channel.began = time.monotonic()
-        outcome = "finished"
+        phase = self._phases.get(phase_name, _NO_PHASE)
+        began = channel.began = monotonic()
+        key = self._finished[phase]
         try:
             if isinstance(plugin, BrokenInstance):
                 log.error("plugin instance cannot be used", instance=number, error=plugin.error)
-                outcome = "error"
+                key = EVENTS.key(phase, "error")
                 channel.exit(INTERNAL_ERROR)
                 return False
-            if phase in self._phases:
+            if phase is not _NO_PHASE:
                 getattr(plugin, phase)(kong)
-            channel.finish(EMPTY + frame(pb.RpcReturn(sequence=sequence).SerializeToString()))
+            channel.finish(EMPTY + ended)
             return not channel.over
         except EventEndedError:
-            outcome = "deadline" if channel.timed_out else "exit"
+            key = EVENTS.key(phase, "deadline") if channel.timed_out else self._exit[phase]
             return False
         except (OSError, ConnectionLostError, ProtocolError):
-            outcome = "lost"
+            key = EVENTS.key(phase, "lost")
             raise
         except Exception as error:  # noqa: BLE001  whatever a plugin raises, the client gets an answer
-            outcome = "error"
+            key = EVENTS.key(phase, "error")
             log.error("plugin raised", phase=phase, instance=number, error=type(error).__name__, where=where(error))
             channel.unsent.clear()
             channel.exit(INTERNAL_ERROR)
             return False
         finally:
             channel.began = 0.0
-            EVENTS.inc(phase if phase in self._phases else "other", outcome)
-            EVENT_SECONDS.inc(phase if phase in self._phases else "other", by=time.monotonic() - began)
+            EVENTS.observe(key, monotonic() - began)
 
     def _start_instance(self, start: pb.CmdStartInstance, reply: pb.RpcReturn) -> None:
         now = int(time.time())

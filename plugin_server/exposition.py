@@ -39,9 +39,7 @@ class _Counts(Collector):
                 families[name].add_metric(labels, value)
         yield from families.values()
         yield GaugeMetricFamily("plugin_server_workers", "Workers that answer.", value=report.workers)
-        yield GaugeMetricFamily(
-            "plugin_server_connections", "Open connections of Kong.", value=report.connections
-        )
+        yield GaugeMetricFamily("plugin_server_connections", "Open connections of Kong.", value=report.connections)
         yield GaugeMetricFamily(
             "plugin_server_ready", "1 when requests can be served.", value=float(report.waiting_for is None)
         )

@@ -22,15 +22,18 @@ class Definition(msgspec.Struct, frozen=True):
 
 
 _definitions: dict[str, Definition] = {}
-_counts_of_threads: list[dict[Key, float]] = []
 
 
 class _Local(threading.local):
+    """What one thread has counted; `times` holds a number and a sum of seconds for each key."""
+
     def __init__(self) -> None:
         self.counts: dict[Key, float] = {}
-        _counts_of_threads.append(self.counts)
+        self.times: dict[Key, list[float]] = {}
+        _threads.append((self.counts, self.times))
 
 
+_threads: list[tuple[dict[Key, float], dict[Key, list[float]]]] = []
 _local = _Local()
 
 
@@ -48,6 +51,31 @@ class Counter:
         counts[key] = counts.get(key, 0) + by
 
 
+class Timer:
+    """Counts events and adds up how long they took, as `<name>_total` and `<name>_seconds_total`."""
+
+    def __init__(self, name: str, help: str, labels: Iterable[str] = ()) -> None:
+        self._count = f"{name}_total"
+        self._seconds = f"{name}_seconds_total"
+        labels = tuple(labels)
+        _definitions[self._count] = Definition(self._count, help, labels)
+        _definitions[self._seconds] = Definition(self._seconds, f"{help} Their time in seconds.", labels)
+
+    def key(self, *label_values: str) -> Key:
+        """The key to count under; to be made once, not for each event."""
+        return (self._count, self._seconds, *label_values)
+
+    @staticmethod
+    def observe(key: Key, seconds: float) -> None:
+        """Count one event with what it took."""
+        times = _local.times
+        entry = times.get(key)
+        if entry is None:
+            entry = times[key] = [0, 0.0]
+        entry[0] += 1
+        entry[1] += seconds
+
+
 def definitions() -> list[Definition]:
     """Every counter that the loaded code defines."""
     return list(_definitions.values())
@@ -56,7 +84,10 @@ def definitions() -> list[Definition]:
 def snapshot() -> dict[Key, float]:
     """Add up what all threads of this process have counted so far."""
     total: dict[Key, float] = {}
-    for counts in _counts_of_threads.copy():
+    for counts, times in _threads.copy():
         for key, value in counts.copy().items():
             total[key] = total.get(key, 0) + value
+        for (count, seconds, *labels), (number, taken) in times.copy().items():
+            total[(count, *labels)] = total.get((count, *labels), 0) + number
+            total[(seconds, *labels)] = total.get((seconds, *labels), 0) + taken
     return total

@@ -2,8 +2,8 @@
 
 A plugin is a module with a class `Plugin` and, as for `kong_pdk`, the attributes `version`, `priority` and `Schema`
 (the list of the configuration's fields). Its name is `name` if the module has it, else the module's last part. Two
-optional functions are ours: `ready() -> str | None` says what the plugin is waiting for, and `prepare()` runs once in
-every worker.
+optional functions are ours: `ready() -> str | None` says what the plugin is waiting for, and `finish()` runs when a
+worker ends.
 """
 
 import importlib
@@ -30,7 +30,7 @@ class LoadedPlugin(msgspec.Struct, frozen=True):
     fields: list[Any]
     create: Callable[[dict[str, Any]], Any]
     ready: Callable[[], str | None]
-    prepare: Callable[[], None]
+    finish: Callable[[], None]
 
     def schema(self) -> dict[str, Any]:
         """The schema, in the form of a Kong plugin's `schema.lua`."""
@@ -74,7 +74,7 @@ def load(module_name: str) -> LoadedPlugin:
         fields=list(getattr(module, "Schema", ())),
         create=create,
         ready=getattr(module, "ready", _always_ready),
-        prepare=getattr(module, "prepare", _nothing_to_prepare),
+        finish=getattr(module, "finish", _nothing_to_finish),
     )
 
 
@@ -82,5 +82,5 @@ def _always_ready() -> None:
     return None
 
 
-def _nothing_to_prepare() -> None:
+def _nothing_to_finish() -> None:
     return None

@@ -1,5 +1,7 @@
 """What the namespaces of the PDK share."""
 
+from functools import lru_cache
+
 from plugin_server.channel import Channel
 from plugin_server.wire import kong_plugin_protocol_pb2 as pb
 from plugin_server.wire.frames import frame, method
@@ -14,8 +16,9 @@ def empty_call(name: str) -> bytes:
     return method(name) + frame(b"")
 
 
+@lru_cache(maxsize=1024)
 def text_argument(text: str) -> bytes:
-    """Frame a `String`."""
+    """Frame a `String`. Remembered: a plugin names the same few headers and variables again and again."""
     return frame(pb.String(v=to_bytes(text)).SerializeToString())
 
 

@@ -16,6 +16,23 @@ def frame(payload: bytes) -> bytes:
     return len(payload).to_bytes(4, "little") + payload
 
 
+def varint(number: int) -> bytes:
+    """Write a number that is not negative as protobuf does: seven bits a byte, the lowest first."""
+    if number < 128:
+        return bytes((number,))
+    digits = bytearray()
+    while number > 127:
+        digits.append(number & 127 | 128)
+        number >>= 7
+    digits.append(number)
+    return bytes(digits)
+
+
+def field(tag: int, content: bytes) -> bytes:
+    """Write a length-delimited field of protobuf; `tag` is the whole first byte."""
+    return bytes((tag,)) + varint(len(content)) + content
+
+
 def method(name: str) -> bytes:
     """Frame the name of a PDK method."""
     return frame(name.encode("ascii"))

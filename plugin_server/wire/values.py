@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import TypeAlias
 
 from plugin_server.wire import kong_plugin_protocol_pb2 as pb
-from plugin_server.wire.frames import ProtocolError
+from plugin_server.wire.frames import ProtocolError, field, varint
 
 Scalar: TypeAlias = str | bytes | float | int | bool | None
 Json: TypeAlias = "Scalar | Sequence[Json] | Mapping[str, Json]"
@@ -17,7 +17,6 @@ Json: TypeAlias = "Scalar | Sequence[Json] | Mapping[str, Json]"
 MAX_DEPTH = 32
 
 _STRING_VALUE = 0x1A  # Value.string_value: field 3, length-delimited
-_ONE_BYTE = [bytes((n,)) for n in range(128)]
 
 
 def to_bytes(text: str | bytes) -> bytes:
@@ -141,22 +140,27 @@ def write_headers(headers: Mapping[str, Json]) -> bytes:
     """Serialise headers as a `Struct`."""
     parts: list[bytes] = []
     for name, value in headers.items():
-        if type(value) is not str:
+        if type(value) is str:
+            text = to_bytes(value)
+            parts.append(_before_value(name, len(text)))
+            parts.append(text)
+        elif value == []:
+            parts.append(_no_values(name))
+        else:
             return to_struct(headers).SerializeToString()
-        text = to_bytes(value)
-        size = len(text)
-        key = _key(name)
-        total = len(key) + size + 4
-        if total > 127:
-            return to_struct(headers).SerializeToString()
-        parts.append(
-            b"\x0a" + _ONE_BYTE[total] + key + b"\x12" + _ONE_BYTE[size + 2] + b"\x1a" + _ONE_BYTE[size] + text
-        )
     return b"".join(parts)
 
 
 @lru_cache(maxsize=1024)
-def _key(name: str) -> bytes:
-    """Field 1 of an entry. Too long for one byte of length makes the entry too long as well."""
-    text = to_bytes(name)
-    return b"\x0a" + bytes((min(len(text), 255),)) + text
+def _before_value(name: str, size: int) -> bytes:
+    """All of an entry that comes before the text of its value, which is `size` bytes long."""
+    key = field(0x0A, to_bytes(name))
+    value = bytes((_STRING_VALUE,)) + varint(size)
+    in_entry = key + b"\x12" + varint(len(value) + size) + value
+    return b"\x0a" + varint(len(in_entry) + size) + in_entry
+
+
+@lru_cache(maxsize=1024)
+def _no_values(name: str) -> bytes:
+    """An entry whose value is an empty list."""
+    return field(0x0A, field(0x0A, to_bytes(name)) + field(0x12, b"\x32\x00"))

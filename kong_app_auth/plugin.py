@@ -1,0 +1,285 @@
+"""The Kong plugin `app-auth`: what Kong says of a request in, the decision out.
+
+The one file that knows both the PDK and the domain. It runs in our plugin server and in the stock `kong_pdk` one; the
+latter's Lua style (a pair of value and error) is understood, and its header values, which are always lists.
+"""
+
+import os
+from collections.abc import Mapping
+from time import time
+from typing import Any
+
+import msgspec
+
+from kong_app_auth import __version__
+from kong_app_auth.domain.api_key import Form, digest, form_of, valid_region
+from kong_app_auth.domain.decision import Deny, decide
+from kong_app_auth.domain.freshness import Freshness, freshness
+from kong_app_auth.domain.identity_headers import NEVER_FROM_A_CLIENT, identity_headers, spoofed
+from kong_app_auth.domain.policy import ServicePolicy
+from kong_app_auth.domain.presented import Absence, Place, PresentedKey, key_in_headers, key_in_query, query_without
+from kong_app_auth.domain.reasons import Reason
+from kong_app_auth.refusal_log import Refusal, RefusalLog
+from kong_app_auth.replica.reader import Replica
+from plugin_server.metrics import Counter
+from plugin_server.traceback import where
+from plugin_server.wire.values import Json
+
+name = "app-auth"
+version = __version__
+priority = 960
+
+REPLICA_DIRECTORY = "APP_AUTH_REPLICA_DIRECTORY"
+DEFAULT_REPLICA_DIRECTORY = "/var/lib/kong-app-auth/replica"
+MAX_HEADERS = 1000
+RETRY_AFTER = "5"
+REASON_HEADER = "X-App-Auth-Reason"
+
+Schema: list[dict[str, dict[str, Any]]] = [
+    {"region": {"type": "string", "required": True, "description": "The region whose applications are let in."}},
+    {
+        "api": {
+            "type": "string",
+            "description": "The id of the API that is called. Default: the API linked to the Gateway Service.",
+        }
+    },
+    {
+        "key_in_header": {
+            "type": "boolean",
+            "default": True,
+            "description": "Whether an API key is looked for in the headers that the auth strategy names.",
+        }
+    },
+    {
+        "key_in_query": {
+            "type": "boolean",
+            "default": False,
+            "description": "Whether an API key is looked for in the query arguments that the auth strategy names.",
+        }
+    },
+    {
+        "hide_credentials": {
+            "type": "boolean",
+            "default": True,
+            "description": "Whether the credential is taken away before the request goes to the upstream.",
+        }
+    },
+    {
+        "run_on_preflight": {
+            "type": "boolean",
+            "default": True,
+            "description": "Whether OPTIONS requests must carry a credential too.",
+        }
+    },
+    {"realm": {"type": "string", "description": "The realm that a refusal names in WWW-Authenticate."}},
+    {
+        "max_staleness": {
+            "type": "number",
+            "default": 3600,
+            "between": [1, 31536000],
+            "description": "Seconds without word from the region after which nobody is let in.",
+        }
+    },
+    {
+        "reveal_reason": {
+            "type": "boolean",
+            "default": False,
+            "description": f"Whether a refusal names its reason code to the client, in the header {REASON_HEADER}.",
+        }
+    },
+]
+
+REQUESTS = Counter(
+    "app_auth_requests_total", "Requests judged, by outcome (allowed, or the reason code).", ("outcome",)
+)
+
+
+class Configuration(msgspec.Struct, frozen=True):
+    """The plugin's configuration. Kong sends null for what is not set, and members of its own beside it."""
+
+    region: str
+    api: str | None = None
+    key_in_header: bool = True
+    key_in_query: bool = False
+    hide_credentials: bool = True
+    run_on_preflight: bool = True
+    realm: str | None = None
+    max_staleness: float = 3600.0
+    reveal_reason: bool = False
+    service_id: str | None = None
+    route_id: str | None = None
+
+
+_replica = Replica(os.environ.get(REPLICA_DIRECTORY, DEFAULT_REPLICA_DIRECTORY))
+_refusals = RefusalLog()
+
+
+def ready() -> str | None:
+    """Say what the plugin is waiting for (the plugin server asks, for `/ready`)."""
+    return None if _replica.last_heard() else "the first copy of the registry"
+
+
+def finish() -> None:
+    """Write what is still to be written (the plugin server calls it when a worker ends)."""
+    _refusals.write()
+
+
+class Refused(msgspec.Struct, frozen=True):
+    """A refusal with the service's policy, where that is known: it says which challenges to send."""
+
+    deny: Deny
+    policy: ServicePolicy | None = None
+    service_id: str | None = None
+    detail: str | None = None
+
+
+class Plugin:
+    """The plugin for one configuration."""
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        self._config = msgspec.convert(
+            {key: value for key, value in config.items() if value is not None}, Configuration
+        )
+        if not valid_region(self._config.region):
+            raise ValueError(f"region: not the name of a region: {self._config.region!r}")
+        self._service_of_route: str | None = None
+
+    def access(self, kong: Any) -> None:
+        """Let the request pass as an approved application, or end it."""
+        try:
+            refused = self._admit(kong)
+        except Exception as error:  # noqa: BLE001  whatever goes wrong, nobody is let in
+            refused = Refused(Deny(Reason.INTERNAL_ERROR), detail=f"{type(error).__name__} in {where(error)}")
+        if refused is None:
+            REQUESTS.inc("allowed")
+        else:
+            self._refuse(kong, refused)
+
+    def _admit(self, kong: Any) -> Refused | None:
+        """Judge the request; None when it may pass, with everything said to Kong that then has to be said."""
+        config = self._config
+        headers: dict[str, Json] = _value(kong.request.get_headers(MAX_HEADERS))
+        if _count(headers) >= MAX_HEADERS:
+            # Kong gives no more than these: a credential or a spoofed header may be among the rest.
+            return Refused(Deny(Reason.MALFORMED_REQUEST), detail="too many headers")
+        if not config.run_on_preflight and _value(kong.request.get_method()) == "OPTIONS":
+            self._pass(kong, {}, headers)
+            return None
+        now = time()
+        trust = freshness(_replica.last_heard(), now, config.max_staleness)
+        if trust is Freshness.UNAVAILABLE or _replica.region() != config.region:
+            return Refused(Deny(Reason.REGISTRY_UNAVAILABLE), detail=f"the registry of {config.region} is not at hand")
+        service_id = self._service_id(kong)
+        policy = _replica.policy_of_api(config.api) if config.api else _replica.policy_of_service(service_id or "")
+        if policy is None:
+            linked = trust is Freshness.IN_TOUCH
+            return Refused(
+                Deny(Reason.SERVICE_NOT_LINKED if linked else Reason.REGISTRY_UNAVAILABLE), service_id=service_id
+            )
+        raw_query = ""
+        key = key_in_headers(headers, policy.key_names) if config.key_in_header else Absence.NOTHING
+        if key is Absence.NOTHING and config.key_in_query and policy.key_names:
+            raw_query = _value(kong.request.get_raw_query()) or ""
+            key = key_in_query(raw_query, policy.key_names)
+        if isinstance(key, Absence):
+            nothing = key is Absence.NOTHING
+            deny = Deny(Reason.NO_CREDENTIAL if nothing else Reason.DUPLICATE_CREDENTIAL)
+            return Refused(deny, policy, service_id)
+        if form_of(key.text, config.region) is Form.MALFORMED:
+            return Refused(Deny(Reason.MALFORMED_CREDENTIAL), policy, service_id)
+        credential, application = _replica.credential(digest(key.text))
+        decision = decide(policy, credential, application, trust, now)
+        if isinstance(decision, Deny):
+            return Refused(decision, policy, service_id)
+        identity: dict[str, Json] = {**identity_headers(decision, config.region)}
+        if config.hide_credentials:
+            self._hide(kong, key, raw_query, identity)
+        self._pass(kong, identity, headers)
+        kong.client.authenticate(None, {"id": decision.application.id})
+        return None
+
+    def _service_id(self, kong: Any) -> str | None:
+        """The Gateway Service: told by the configuration, else asked once where the plugin sits on a route."""
+        config = self._config
+        if config.service_id is not None or config.api is not None:
+            return config.service_id
+        if self._service_of_route is not None:
+            return self._service_of_route
+        service: dict[str, Any] | None = _value(kong.router.get_service())
+        service_id = service["id"] if service else None
+        if config.route_id is not None:
+            self._service_of_route = service_id
+        return service_id
+
+    def _hide(self, kong: Any, key: PresentedKey, raw_query: str, headers: dict[str, Json]) -> None:
+        """Take the key away from what the upstream gets."""
+        if key.place is Place.HEADER:
+            headers[key.name] = []
+        else:
+            kong.service.request.set_raw_query(query_without(raw_query, [key.name]))
+
+    def _pass(self, kong: Any, identity: dict[str, Json], sent: Mapping[str, Json]) -> None:
+        """Set the identity headers and take away those that only we may set, in one call."""
+        if not NEVER_FROM_A_CLIENT.isdisjoint(sent) or "_" in "".join(sent):
+            ours = {header.lower() for header in identity}
+            identity.update({header: [] for header in spoofed(sent) if header not in ours})
+        if identity:
+            kong.service.request.set_headers(identity)
+
+    def _refuse(self, kong: Any, refused: Refused) -> None:
+        reason = refused.deny.reason
+        request_id = _value(kong.nginx.get_var("kong_request_id"))
+        REQUESTS.inc(reason.code)
+        _refusals.add(
+            Refusal(
+                time(),
+                reason.code,
+                reason.status,
+                request_id,
+                refused.service_id,
+                refused.deny.application_id,
+                refused.detail,
+            )
+        )
+        headers: dict[str, Json] = {"Content-Type": "application/json; charset=utf-8"}
+        if reason.status == 401 and refused.policy is not None:
+            headers["WWW-Authenticate"] = challenges(refused.policy, self._config.realm)
+        elif reason.status == 503:
+            headers["Retry-After"] = RETRY_AFTER
+        if self._config.reveal_reason:
+            headers[REASON_HEADER] = reason.code
+        kong.response.exit(reason.status, _BODY[reason] % (request_id or "").encode("latin-1"), headers)
+
+
+def challenges(policy: ServicePolicy, realm: str | None) -> str:
+    """The challenges of a 401: one for each accepted kind of strategy, in one value (RFC 9110, 11.6.1).
+
+    Kong sends only the last where it is given several values. Without a realm it is `Key`, as Kong's key-auth says.
+    """
+    quoted = "" if realm is None else ' realm="' + realm.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    schemes = [scheme for scheme, taken in (("Key", policy.takes_keys), ("Bearer", policy.takes_tokens)) if taken] or [
+        "Key"
+    ]
+    return ", ".join(scheme + quoted for scheme in schemes)
+
+
+_BODY = {reason: b'{"message":"%s","request_id":"%%s"}' % reason.message.encode() for reason in Reason}
+
+
+def _count(headers: Mapping[str, Json]) -> int:
+    """How many headers the client sent, as Kong counts them: one that was sent twice is two."""
+    count = len(headers)
+    for value in headers.values():
+        if type(value) is list:
+            count += len(value) - 1
+    return count
+
+
+def _value(result: Any) -> Any:
+    """What a PDK function gave. The stock server's Lua style gives a pair of value and error."""
+    if type(result) is tuple:
+        value, error = result
+        if error is not None:
+            raise RuntimeError("Kong reported an error")
+        return value
+    return result
