@@ -10,7 +10,7 @@ from kong_app_auth.registry.records import TYPES, CorruptRecord, Record, RecordI
 
 MAX_BATCH: Final = 1000
 """Changes in one atomic write. A script's arguments and a follower's memory are both bounded by it."""
-MAX_BATCH_BYTES: Final = 4 * 1024 * 1024
+MAX_BATCH_BYTES: Final = 1024 * 1024
 
 
 class Put(msgspec.Struct, frozen=True):

@@ -1,0 +1,345 @@
+"""What a worker asks on every request: a service's policy, and whom a key belongs to. All answers come from this node.
+
+Nothing is opened before the first question, so that a supervisor may make a Replica and fork. Whatever is wrong with
+the copy (none yet, out of force, unreadable) is the answer "nothing", with a `last_heard` of 0.0: the decision is then
+that the registry is unavailable.
+"""
+
+import contextlib
+import math
+import os
+import threading
+import time
+import weakref
+from pathlib import Path
+from typing import Any, Final
+
+import lmdb
+import structlog
+
+from kong_app_auth.domain.policy import ServicePolicy, policy_of
+from kong_app_auth.domain.records import Application, Credential, RegistrationState, Strategy
+from kong_app_auth.registry.contents import Contents
+from kong_app_auth.registry.keys import Table
+from kong_app_auth.registry.position import Position
+from kong_app_auth.registry.records import (
+    DECODERS,
+    DIGEST_BYTES,
+    MAX_ID_BYTES,
+    CorruptRecord,
+    decode_api,
+    decode_application,
+    decode_credential,
+    decode_service,
+    decode_strategy,
+    encode,
+    record_id,
+)
+from kong_app_auth.replica.layout import (
+    MAX_DATABASES,
+    MAX_READERS,
+    META,
+    STATE_KEY,
+    State,
+    data_file,
+    decode_state,
+    suspect_file,
+)
+from kong_app_auth.replica.status import StatusView
+
+_SPARE_TRANSACTIONS: Final = 256
+"""Finished transactions kept for the next question, with their reader's slot: at least one for each thread."""
+_MAX_POLICIES: Final = 10_000
+_OPEN_AGAIN_AFTER: Final = 0.1
+_LOOK_AGAIN_AFTER: Final = 2.0
+"""Seconds without news after which the directory may have been made anew, and this page be nobody's."""
+
+_NOBODY: Final = "00000000-0000-4000-8000-000000000000"
+_DECOY_CREDENTIAL: Final = encode(Credential(_NOBODY, _NOBODY, expires_at=1))
+_DECOY_APPLICATION: Final = encode(
+    Application(_NOBODY, _NOBODY, _NOBODY, _NOBODY, registrations={_NOBODY: RegistrationState.REVOKED})
+)
+"""What is decoded where nothing was found: an unknown key shall take as long as an expired or a revoked one."""
+
+_DAMAGED: Final = (
+    lmdb.CorruptedError,
+    lmdb.PageNotFoundError,
+    lmdb.InvalidError,
+    lmdb.VersionMismatchError,
+    lmdb.PanicError,
+    lmdb.IncompatibleError,
+)
+
+_log = structlog.get_logger()
+
+
+class _Copy:
+    """One generation's file, opened for reading, with the policies as of its last transaction.
+
+    It is never closed: a thread may be in the middle of it. When the last one lets go of it, LMDB closes it.
+    """
+
+    def __init__(self, directory: Path, word: int) -> None:
+        self.word = word
+        self.generation = word >> 1
+        self.environment = lmdb.open(
+            str(data_file(directory, self.generation)),
+            map_size=0,  # as large as the follower made it
+            subdir=False,
+            readonly=True,
+            create=False,
+            max_dbs=MAX_DATABASES,
+            max_readers=MAX_READERS,
+            max_spare_txns=_SPARE_TRANSACTIONS,
+        )
+        self.begin = self.environment.begin
+        with self.begin() as transaction:
+            databases = {
+                table: self.environment.open_db(table.value.encode(), txn=transaction, create=False) for table in Table
+            }
+            self.meta = self.environment.open_db(META, txn=transaction, create=False)
+        self.databases = databases
+        self.apis, self.services = databases[Table.APIS], databases[Table.SERVICES]
+        self.strategies = databases[Table.STRATEGIES]
+        self.applications, self.credentials = databases[Table.APPLICATIONS], databases[Table.CREDENTIALS]
+        self._policies: tuple[int, dict[tuple[bool, str], ServicePolicy | None]] = (-1, {})
+
+    def policy(self, by_service: bool, name: str) -> ServicePolicy | None:
+        with self.begin() as transaction:
+            current = transaction.id()
+            known_at, policies = self._policies
+            if known_at != current or len(policies) >= _MAX_POLICIES:
+                policies = {}
+                self._policies = (current, policies)
+            try:
+                return policies[by_service, name]
+            except KeyError:
+                policy = policies[by_service, name] = self._drawn(transaction, by_service, name)
+                return policy
+
+    def _drawn(self, transaction: Any, by_service: bool, name: str) -> ServicePolicy | None:
+        try:
+            if by_service:
+                service = transaction.get(_key(name), db=self.services)
+                if service is None:
+                    return None
+                name = decode_service(service).api_id
+            found = transaction.get(_key(name), db=self.apis)
+            if found is None:
+                return None
+            api = decode_api(found)
+            strategies = dict[str, Strategy]()
+            for acceptance in api.accepts:
+                strategy = transaction.get(_key(acceptance.strategy_id), db=self.strategies)
+                if strategy is not None:
+                    strategies[acceptance.strategy_id] = decode_strategy(strategy)
+            return policy_of(api, strategies)
+        except CorruptRecord as corrupt:
+            _log.error("replica holds a corrupt record", error=str(corrupt))
+            return None
+
+    def state(self) -> State | None:
+        with self.begin() as transaction:
+            return decode_state(transaction.get(STATE_KEY, db=self.meta))
+
+
+class Replica:
+    """The copy in `directory`, for any number of threads of this process and of those that are forked from it."""
+
+    def __init__(self, directory: Path | str) -> None:
+        self._directory = Path(directory)
+        self._lock = threading.Lock()
+        self._status: StatusView | None = None
+        self._copy: _Copy | None = None
+        self._unreadable: int | None = None
+        self._open_after = 0.0
+        self._look_after = 0.0
+        _replicas.add(self)
+
+    def last_heard(self) -> float:
+        """Unix time up to which the copy is known to be complete; 0.0 for never, not trusted, or unreadable."""
+        copy, status = self._current(), self._status
+        if copy is None or status is None:
+            return 0.0
+        word, heard = status.read()
+        if word != copy.word or not math.isfinite(heard):
+            return 0.0
+        if time.time() - heard > _LOOK_AGAIN_AFTER:
+            self._look_again()
+        return heard
+
+    def policy_of_service(self, service_id: str) -> ServicePolicy | None:
+        """Find the policy of a Kong service; None where no API of the region is linked to it."""
+        return self._policy(True, service_id)
+
+    def policy_of_api(self, api_id: str) -> ServicePolicy | None:
+        """Find the policy of an API; None where the region has none of this id."""
+        return self._policy(False, api_id)
+
+    def credential(self, digest: bytes) -> tuple[Credential | None, Application | None]:
+        """Find the credential under the SHA-256 of a key, and its application, both as of the same moment.
+
+        The same is done whether or not anything is found. Raises ValueError for a digest that is not 32 bytes long.
+        """
+        if len(digest) != DIGEST_BYTES:
+            raise ValueError("a digest has 32 bytes")
+        copy = self._current()
+        if copy is None:
+            return None, None
+        try:
+            transaction = copy.begin(copy.credentials)
+            try:
+                packed = transaction.get(digest)
+                credential = decode_credential(_DECOY_CREDENTIAL if packed is None else packed)
+                found = transaction.get(credential.application_id.encode("ascii"), db=copy.applications)
+            finally:
+                transaction.abort()
+            application = decode_application(_DECOY_APPLICATION if found is None else found)
+        except CorruptRecord as corrupt:
+            _log.error("replica holds a corrupt record", error=str(corrupt))
+            return None, None
+        except lmdb.Error as error:
+            self._failed(copy, error)
+            return None, None
+        return None if packed is None else credential, None if packed is None or found is None else application
+
+    def region(self) -> str | None:
+        """Name the region of which this is a copy."""
+        state = self._state()
+        return None if state is None else state.region
+
+    def position(self) -> Position | None:
+        """Say where the registry stood of which this is a copy."""
+        state = self._state()
+        return None if state is None else state.position
+
+    def contents(self) -> tuple[Position, Contents] | None:
+        """Read everything, as of one moment: to compare it, not on the path of a request. Raises CorruptRecord."""
+        copy = self._current()
+        if copy is None:
+            return None
+        contents = Contents()
+        try:
+            with copy.begin() as transaction:
+                state = decode_state(transaction.get(STATE_KEY, db=copy.meta))
+                for table, database in copy.databases.items():
+                    records: dict[Any, Any] = getattr(contents, table.value)
+                    for key, value in transaction.cursor(database):
+                        records[record_id(table, key)] = DECODERS[table](value)
+        except lmdb.Error as error:
+            self._failed(copy, error)
+            return None
+        return None if state is None else (state.position, contents)
+
+    def close(self) -> None:
+        """Let go of the copy; the next question opens it again."""
+        with self._lock:
+            self._copy = self._status = None
+            self._unreadable = None
+            self._open_after = 0.0
+
+    def _state(self) -> State | None:
+        copy = self._current()
+        if copy is None:
+            return None
+        try:
+            return copy.state()
+        except lmdb.Error as error:
+            self._failed(copy, error)
+            return None
+
+    def _policy(self, by_service: bool, name: str) -> ServicePolicy | None:
+        copy = self._current()
+        if copy is None:
+            return None
+        try:
+            return copy.policy(by_service, name)
+        except lmdb.Error as error:
+            self._failed(copy, error)
+            return None
+
+    def _current(self) -> _Copy | None:
+        status, copy = self._status, self._copy
+        if status is not None and copy is not None and status.read()[0] == copy.word:
+            return copy
+        return self._reopened()
+
+    def _reopened(self) -> _Copy | None:
+        """Open what is in force now; where that fails, not again at each of a thousand requests a second."""
+        with self._lock:
+            now = time.monotonic()
+            if self._status is None:
+                if now < self._open_after:
+                    return None
+                self._status = StatusView.open(self._directory)
+            word = 0 if self._status is None else self._status.read()[0]
+            if self._copy is not None and self._copy.word == word:
+                return self._copy
+            self._copy = None
+            if self._status is None or not word & 1:
+                self._look_again()
+                self._open_after = now + _OPEN_AGAIN_AFTER
+                return None
+            if word == self._unreadable or now < self._open_after:
+                return None
+            try:
+                copy = _Copy(self._directory, word)
+                if copy.state() is None:
+                    raise lmdb.InvalidError("not a copy of this layout")
+            except (lmdb.Error, OSError) as error:
+                # It may have been replaced at this very moment. If not, the follower will find out or be told.
+                self._open_after = now + _OPEN_AGAIN_AFTER
+                if isinstance(error, _DAMAGED):
+                    self._suspect(word, error)
+                return None
+            self._copy = copy
+            return copy
+
+    def _look_again(self) -> None:
+        """Let go of a page that is no longer the one in the directory."""
+        now = time.monotonic()
+        if now < self._look_after:
+            return
+        self._look_after = now + _LOOK_AGAIN_AFTER
+        status = self._status
+        if status is not None and not status.in_place():
+            self._status = self._copy = None
+
+    def _failed(self, copy: _Copy, error: lmdb.Error) -> None:
+        with self._lock:
+            if self._copy is copy:
+                self._copy = None
+                self._open_after = time.monotonic() + _OPEN_AGAIN_AFTER
+                if isinstance(error, _DAMAGED):
+                    self._suspect(copy.word, error)
+                else:
+                    _log.error("replica cannot be read", error=f"{type(error).__name__}: {error}")
+
+    def _suspect(self, word: int, error: lmdb.Error) -> None:
+        """Have nothing to do with this generation again, and leave a note for the follower."""
+        self._unreadable = word
+        _log.error("replica is damaged", error=f"{type(error).__name__}: {error}")
+        with contextlib.suppress(OSError):
+            suspect_file(self._directory, word >> 1).touch()
+
+    def _forget(self) -> None:
+        """After a fork: what the parent opened is the parent's; its lock may be held by a thread that is not here."""
+        self._lock = threading.Lock()
+        self._status = self._copy = None
+
+
+def _key(name: str) -> bytes:
+    """The key of an id; what is too long or too short to be one is a key that nothing has."""
+    raw = name.encode("utf-8", "surrogatepass")
+    return raw if 0 < len(raw) <= MAX_ID_BYTES else b"\0"
+
+
+_replicas: "weakref.WeakSet[Replica]" = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    for replica in list(_replicas):
+        replica._forget()  # pyright: ignore[reportPrivateUsage] – the module's own class
+
+
+os.register_at_fork(after_in_child=_after_fork)
