@@ -93,12 +93,9 @@ class _Copy:
             max_spare_txns=_SPARE_TRANSACTIONS,
         )
         self.begin = self.environment.begin
-        with self.begin() as transaction:
-            databases = {
-                table: self.environment.open_db(table.value.encode(), txn=transaction, create=False) for table in Table
-            }
-            self.meta = self.environment.open_db(META, txn=transaction, create=False)
+        databases = {table: self.environment.open_db(table.value.encode(), create=False) for table in Table}
         self.databases = databases
+        self.meta = self.environment.open_db(META, create=False)
         self.apis, self.services = databases[Table.APIS], databases[Table.SERVICES]
         self.strategies = databases[Table.STRATEGIES]
         self.applications, self.credentials = databases[Table.APPLICATIONS], databases[Table.CREDENTIALS]
