@@ -1,7 +1,7 @@
 """The log of refusals: a line each, with the reason code, written off the request path.
 
-A request only leaves a few values behind; a thread of its own makes lines of them five times a second and writes them in
-one go. Should refusals come faster than that, the oldest are dropped and counted. A line never holds a credential.
+A request only leaves a few values behind; a thread of its own makes lines of them five times a second and writes them
+in one go. Should too many wait, further ones are dropped and counted. A line never holds a credential.
 """
 
 import sys
