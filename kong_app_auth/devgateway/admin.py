@@ -217,7 +217,7 @@ class _AdminApi:
         return _reply(200, {"config": yaml.safe_dump(document, sort_keys=False)})
 
     async def post_config(self, request: web.Request) -> web.Response:
-        """POST /config: a whole configuration as JSON, or as text in a field `config`; 304 with `check_hash` if equal."""
+        """POST /config: a whole configuration as JSON, or as text in a field `config`; `check_hash`: 304 if equal."""
         self._only_without_database()
         if request.content_type in {"text/yaml", "application/yaml", "application/x-yaml"}:
             fields: dict[str, JsonValue] = {"config": (await request.read()).decode("utf-8", "replace")}

@@ -147,7 +147,7 @@ def _flatten(document: Mapping[str, JsonValue], errors: dict[str, Errors]) -> li
 
 
 def _give_ids(items: list[_Item]) -> None:
-    """Give every entity without an id the one that Kong gives it (for services, routes and consumers it is the same)."""
+    """Give every entity without an id one that is always the same; for services and routes it is Kong's."""
     order = {"services": 0, "consumers": 0, "routes": 1, "plugins": 2}
     for item in sorted(items, key=lambda each: order[each.kind]):
         given = item.given

@@ -9,7 +9,7 @@ from kong_app_auth.devgateway.uri import collect
 from kong_app_auth.devgateway.values import LuaValue
 
 _MAX_FOR_PLUGINS = 8 * 1024
-"""Bytes of a body that nginx holds in memory (`client_body_buffer_size`) and plugins can read."""
+"""Bytes of a body that nginx keeps in memory (`client_body_buffer_size`) and plugins can read."""
 
 ReadBody = Callable[[int], Awaitable[bytes]]
 
@@ -17,8 +17,8 @@ ReadBody = Callable[[int], Awaitable[bytes]]
 class Exchange:
     """The state of one request.
 
-    `headers` are lines of (name in lower case, name as sent, value): what the client sent, with what plugins made of it;
-    the upstream gets them in the end, as in nginx. `raw_query` is what the upstream gets; `target` stays as it came.
+    `headers` are lines of (name in lower case, name as sent, value): what the client sent, with what plugins made of
+    it; in the end the upstream gets them, as in nginx, and `raw_query` too. `target` stays as it came.
     """
 
     __slots__ = (

@@ -1,5 +1,6 @@
 """The development gateway as a whole: its servers, its configuration and the plugin servers it talks to."""
 
+import asyncio
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
@@ -104,7 +105,8 @@ class DevGateway:
         self.store.plugin_config = {name: info.fields for name, info in self.plugin_infos.items()}
         self._changed()
         if self.settings.declarative_config is not None:
-            self.apply(declarative.parse(Path(self.settings.declarative_config).read_bytes()))
+            source = await asyncio.to_thread(Path(self.settings.declarative_config).read_bytes)
+            self.apply(declarative.parse(source))
         self._proxy.start()
         await self._listen(
             web.ServerRunner(ProxyServer(self._proxy.handle), shutdown_timeout=1.0),

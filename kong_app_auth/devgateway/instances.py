@@ -1,8 +1,8 @@
 """Instance ids of plugin configurations in one worker, kept as Kong keeps them, with its weak spots.
 
 Ids are started lazily, on the first event of a configuration. When a configuration has changed, the new instance is
-started first and the old id is closed afterwards (surprise 8). A start that raises leaves its claim behind, and the next
-request waits for it (surprise 14).
+started first and the old id is closed afterwards (surprise 8). A start that raises leaves its claim behind, and the
+next request waits for it (surprise 14).
 """
 
 import asyncio

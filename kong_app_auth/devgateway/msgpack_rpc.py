@@ -7,7 +7,7 @@ may take another connection. An error in a step is only logged, and the request 
 import asyncio
 import struct
 from collections.abc import Iterable, Mapping
-from typing import cast
+from typing import Any, cast
 
 import msgpack
 import structlog
@@ -17,7 +17,7 @@ from kong_app_auth.devgateway.exchange import Exchange
 from kong_app_auth.devgateway.instances import Instances, PluginConfig
 from kong_app_auth.devgateway.outcomes import CallFailed, LuaError
 from kong_app_auth.devgateway.pdk import Pdk
-from kong_app_auth.devgateway.plugin_socket import ConnectionPool
+from kong_app_auth.devgateway.plugin_socket import ConnectionPool, PluginConnection
 from kong_app_auth.devgateway.settings import GatewaySettings
 from kong_app_auth.devgateway.values import LuaValue
 
@@ -43,7 +43,7 @@ class MessageDecoder:
     """Cuts bytes into MessagePack objects; strings stay bytes."""
 
     def __init__(self) -> None:
-        self._unpacker = msgpack.Unpacker(raw=True, strict_map_key=False, max_buffer_size=_MAX_BUFFER)
+        self._unpacker: Any = msgpack.Unpacker(raw=True, strict_map_key=False, max_buffer_size=_MAX_BUFFER)  # pyright: ignore[reportUnknownMemberType]  # untyped
 
     def feed(self, data: bytes) -> Iterable[object]:
         """Give the objects that are complete now."""
@@ -65,7 +65,7 @@ def pack(value: object) -> bytes:
     if isinstance(value, list):
         items_ = cast("list[object]", value)
         return _head(len(items_), 0x90, 0xDC) + b"".join(pack(each) for each in items_)
-    return cast("bytes", msgpack.packb(value, use_bin_type=False))
+    return cast("bytes", msgpack.packb(value, use_bin_type=False))  # pyright: ignore[reportUnknownMemberType]  # untyped
 
 
 def _head(length: int, short: int, long: int) -> bytes:
@@ -156,16 +156,7 @@ class MsgpackRpc:
         connection = await self._pool.take()
         try:
             connection.write(pack([0, message, method, [argument]]))
-            while True:
-                answer = await connection.read(self._timeout)
-                if not isinstance(answer, list) or not answer:
-                    raise LuaError("RPC response expected")
-                parts = cast("list[object]", answer)
-                if parts[0] != 2:
-                    break
-                _log.debug("notification of the plugin server", label=str(parts[1:2]))
-            if len(parts) < 3 or parts[0] != 1 or parts[1] != message:
-                raise LuaError("unexpected RPC response")
+            parts = await self._answer(connection, message)
         except CallFailed as error:
             connection.close()
             raise CallFailed("no data") from error
@@ -178,6 +169,18 @@ class MsgpackRpc:
                 raise LuaError("attempt to call method 'lower' on an error that is no string")
             raise CallFailed(parts[2].decode("utf-8", "replace"))
         return parts[3] if len(parts) > 3 else None
+
+    async def _answer(self, connection: PluginConnection, message: int) -> list[object]:
+        """Read the response to a request; notifications before it are skipped."""
+        while True:
+            answer = await connection.read(self._timeout)
+            parts = cast("list[object]", answer) if isinstance(answer, list) else []
+            if parts[:1] != [2]:
+                break
+            _log.debug("notification of the plugin server", label=str(parts[1:2]))
+        if len(parts) < 3 or parts[0] != 1 or parts[1] != message:
+            raise LuaError("unexpected RPC response")
+        return parts
 
 
 def _field(value: object, name: bytes) -> object:

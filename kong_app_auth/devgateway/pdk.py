@@ -31,12 +31,13 @@ _SINGLE_VALUED = frozenset(
         b"accept-ranges",
     )
 )
-_METHODS = frozenset(
+_HTTP_METHODS = frozenset(
     b"GET HEAD PUT POST DELETE OPTIONS MKCOL COPY MOVE PROPFIND PROPPATCH LOCK UNLOCK PATCH TRACE".split()
 )
 _CONTROL = {byte: f"%{byte:02X}" for byte in (*range(0x09), *range(0x0A, 0x20), 0x7F)}
 
 Result = LuaValue | Entity | Awaitable[LuaValue]
+Read = Callable[[Exchange], LuaValue | Entity]
 Find = Callable[[str, bool], Entity | None]
 
 
@@ -46,64 +47,21 @@ class Pdk:
     def __init__(self, node_id: str, find_consumer: Find) -> None:
         self._node_id = node_id.encode()
         self._find_consumer = find_consumer
+        self._reads: dict[bytes, Read] = {**_READS, b"kong.node.get_id": lambda _: self._node_id}
         self._methods: dict[bytes, Callable[..., Result]] = {
-            b"kong.client.get_ip": lambda x: x.client_ip.encode(),
-            b"kong.client.get_forwarded_ip": lambda x: x.client_ip.encode(),
-            b"kong.client.get_port": lambda x: x.client_port,
-            b"kong.client.get_forwarded_port": lambda x: x.client_port,
-            b"kong.client.get_protocol": lambda _x, _allow=None: b"http",
-            b"kong.client.get_credential": lambda x: x.credential,
-            b"kong.client.get_consumer": lambda x: x.consumer,
+            **_METHODS,
             b"kong.client.load_consumer": self._load_consumer,
-            b"kong.client.authenticate": _authenticate,
-            b"kong.ctx.shared.set": _set_shared,
-            b"kong.ctx.shared.get": lambda x, key: x.shared.get(key),
-            b"kong.ip.is_trusted": lambda _x, _ip: False,
-            b"kong.nginx.get_var": _nginx_var,
-            b"kong.nginx.get_subsystem": lambda _x: b"http",
-            b"kong.nginx.req_start_time": lambda x: x.started,
-            b"kong.node.get_id": lambda _x: self._node_id,
-            b"kong.request.get_scheme": lambda _x: b"http",
-            b"kong.request.get_host": lambda x: x.host,
-            b"kong.request.get_port": lambda x: x.server_port,
-            b"kong.request.get_forwarded_scheme": lambda _x: b"http",
-            b"kong.request.get_forwarded_host": lambda x: x.host,
-            b"kong.request.get_forwarded_port": lambda x: x.server_port,
-            b"kong.request.get_http_version": lambda x: x.version,
-            b"kong.request.get_method": lambda x: x.upstream_method,
-            b"kong.request.get_path": lambda x: normalize(x.raw_path),
-            b"kong.request.get_raw_path": lambda x: x.raw_path,
-            b"kong.request.get_path_with_query": lambda x: x.target,
-            b"kong.request.get_raw_query": lambda x: x.raw_query,
-            b"kong.request.get_query_arg": _query_arg,
-            b"kong.request.get_query": lambda x, most=None: query_arguments(x.raw_query, _limit(most)),
-            b"kong.request.get_header": lambda x, name: x.header(_string(name).lower().replace(b"_", b"-")),
-            b"kong.request.get_headers": lambda x, most=None: x.header_table(_limit(most)),
-            b"kong.request.get_raw_body": lambda x: x.read_body(),
-            b"kong.response.exit": _exit,
-            b"kong.response.set_header": _set_response_header,
-            b"kong.response.add_header": _add_response_header,
-            b"kong.response.clear_header": _clear_response_header,
-            b"kong.response.set_headers": _set_response_headers,
-            b"kong.router.get_route": lambda x: x.route,
-            b"kong.router.get_service": lambda x: x.service,
-            b"kong.service.request.set_method": _set_method,
-            b"kong.service.request.set_path": _set_path,
-            b"kong.service.request.set_raw_query": _set_raw_query,
-            b"kong.service.request.set_header": _set_header,
-            b"kong.service.request.add_header": _add_header,
-            b"kong.service.request.set_headers": _set_headers,
-            b"kong.service.request.clear_header": lambda x, name: x.clear_header(_string(name)),
         }
-        for level in ("alert", "crit", "err", "warn", "notice", "info", "debug"):
-            self._methods[f"kong.log.{level}".encode()] = _logger(level)
 
     def __contains__(self, method: bytes) -> bool:
         """Say whether Kong would know the method."""
-        return method in self._methods
+        return method in self._methods or method in self._reads
 
     async def call(self, exchange: Exchange, method: bytes, *arguments: LuaValue) -> LuaValue | Entity:
         """Run a method. Raise LuaError for one that is unknown or raises, and ExitRequest for `kong.response.exit`."""
+        read = self._reads.get(method)
+        if read is not None:
+            return read(exchange)
         function = self._methods.get(method)
         if function is None:
             raise LuaError(f"method {method[:100]!r} not found")
@@ -210,7 +168,7 @@ def _set_response_headers(exchange: Exchange, headers: LuaValue) -> None:
 
 
 def _set_method(exchange: Exchange, method: LuaValue) -> None:
-    if method not in _METHODS:
+    if method not in _HTTP_METHODS:
         raise LuaError("invalid method")
     exchange.upstream_method = _string(method)
 
@@ -253,7 +211,9 @@ def _headers(headers: LuaValue) -> dict[bytes, LuaValue]:
 
 
 def _values(value: LuaValue) -> list[bytes]:
-    """Lay out a header's value: an empty one becomes a space, as in Kong; control characters are escaped, as in nginx."""
+    """Lay out a header's value. An empty one becomes a space, as in Kong; control characters are escaped, as in
+    nginx.
+    """
     if isinstance(value, list):
         if not all(isinstance(each, bytes) for each in value):
             raise LuaError("invalid header value in array: expected string")
@@ -279,3 +239,93 @@ def _logger(level: str) -> Callable[..., None]:
         getattr(_log, method)("plugin says", text=text, level_of_kong=level, request_id=exchange.kong_request_id)
 
     return write
+
+
+def _is_trusted(_exchange: Exchange, _address: LuaValue) -> LuaValue:
+    """No address is trusted: `trusted_ips` is empty, Kong's default."""
+    return False
+
+
+def _protocol(_exchange: Exchange, _allow_terminated: LuaValue = None) -> LuaValue:
+    return b"http"
+
+
+def _get_shared(exchange: Exchange, key: LuaValue) -> LuaValue:
+    return exchange.shared.get(_string(key))
+
+
+def _get_query(exchange: Exchange, most: LuaValue = None) -> LuaValue:
+    return query_arguments(exchange.raw_query, _limit(most))
+
+
+def _get_header(exchange: Exchange, name: LuaValue) -> LuaValue:
+    return exchange.header(_string(name).lower().replace(b"_", b"-"))
+
+
+def _get_headers(exchange: Exchange, most: LuaValue = None) -> LuaValue:
+    return exchange.header_table(_limit(most))
+
+
+async def _get_raw_body(exchange: Exchange) -> LuaValue:
+    return await exchange.read_body()
+
+
+def _clear_header(exchange: Exchange, name: LuaValue) -> None:
+    exchange.clear_header(_string(name))
+
+
+_READS: dict[bytes, Read] = {
+    b"kong.client.get_ip": lambda x: x.client_ip.encode(),
+    b"kong.client.get_forwarded_ip": lambda x: x.client_ip.encode(),
+    b"kong.client.get_port": lambda x: x.client_port,
+    b"kong.client.get_forwarded_port": lambda x: x.client_port,
+    b"kong.client.get_credential": lambda x: x.credential,
+    b"kong.client.get_consumer": lambda x: x.consumer,
+    b"kong.nginx.get_subsystem": lambda _: b"http",
+    b"kong.nginx.req_start_time": lambda x: x.started,
+    b"kong.request.get_scheme": lambda _: b"http",
+    b"kong.request.get_host": lambda x: x.host,
+    b"kong.request.get_port": lambda x: x.server_port,
+    b"kong.request.get_forwarded_scheme": lambda _: b"http",
+    b"kong.request.get_forwarded_host": lambda x: x.host,
+    b"kong.request.get_forwarded_port": lambda x: x.server_port,
+    b"kong.request.get_http_version": lambda x: x.version,
+    b"kong.request.get_method": lambda x: x.upstream_method,
+    b"kong.request.get_path": lambda x: normalize(x.raw_path),
+    b"kong.request.get_raw_path": lambda x: x.raw_path,
+    b"kong.request.get_path_with_query": lambda x: x.target,
+    b"kong.request.get_raw_query": lambda x: x.raw_query,
+    b"kong.router.get_route": lambda x: x.route,
+    b"kong.router.get_service": lambda x: x.service,
+}
+"""Methods without arguments; what is given nevertheless is ignored, as in Lua."""
+
+_METHODS: dict[bytes, Callable[..., Result]] = {
+    b"kong.client.get_protocol": _protocol,
+    b"kong.client.authenticate": _authenticate,
+    b"kong.ctx.shared.set": _set_shared,
+    b"kong.ctx.shared.get": _get_shared,
+    b"kong.ip.is_trusted": _is_trusted,
+    b"kong.nginx.get_var": _nginx_var,
+    b"kong.request.get_query_arg": _query_arg,
+    b"kong.request.get_query": _get_query,
+    b"kong.request.get_header": _get_header,
+    b"kong.request.get_headers": _get_headers,
+    b"kong.request.get_raw_body": _get_raw_body,
+    b"kong.response.exit": _exit,
+    b"kong.response.set_header": _set_response_header,
+    b"kong.response.add_header": _add_response_header,
+    b"kong.response.clear_header": _clear_response_header,
+    b"kong.response.set_headers": _set_response_headers,
+    b"kong.service.request.set_method": _set_method,
+    b"kong.service.request.set_path": _set_path,
+    b"kong.service.request.set_raw_query": _set_raw_query,
+    b"kong.service.request.set_header": _set_header,
+    b"kong.service.request.add_header": _add_header,
+    b"kong.service.request.set_headers": _set_headers,
+    b"kong.service.request.clear_header": _clear_header,
+    **{
+        f"kong.log.{level}".encode(): _logger(level)
+        for level in ("alert", "crit", "err", "warn", "notice", "info", "debug")
+    },
+}

@@ -91,7 +91,7 @@ def _decode(output: bytes) -> object:
     except ValueError:
         pass
     try:
-        return cast("object", msgpack.unpackb(output))
+        return cast("object", msgpack.unpackb(output))  # pyright: ignore[reportUnknownMemberType]  # untyped
     except (ValueError, msgpack.exceptions.ExtraData, msgpack.exceptions.UnpackException):
         return None
 

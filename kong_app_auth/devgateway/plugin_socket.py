@@ -11,13 +11,13 @@ from typing import Protocol, TypeVar
 
 from kong_app_auth.devgateway.outcomes import CallFailed, LuaError
 
-Message = TypeVar("Message", covariant=True)
+Message_co = TypeVar("Message_co", covariant=True)
 
 
-class Decoder(Protocol[Message]):
+class Decoder(Protocol[Message_co]):
     """Cuts the server's bytes into messages."""
 
-    def feed(self, data: bytes) -> Iterable[Message]:
+    def feed(self, data: bytes) -> Iterable[Message_co]:
         """Take bytes; give the messages that are complete now. Raise ValueError if there can be none."""
         ...
 
@@ -71,7 +71,7 @@ class PluginConnection(asyncio.Protocol):
         self._on_lost(self)
 
     def write(self, data: bytes) -> None:
-        """Send without waiting; a lost connection shows at the next `read`. Raise LuaError if it is known to be lost."""
+        """Send without waiting; a lost connection shows at the next `read`. Raise LuaError if that is known by now."""
         if self._transport is None or self._failure is not None:
             raise LuaError("broken pipe")
         self._transport.write(data)
@@ -153,7 +153,7 @@ class ConnectionPool:
         return connection
 
     def give_back(self, connection: PluginConnection) -> None:
-        """Put a connection back after a call; drop it where it is not clean, and the oldest where there are too many."""
+        """Put a connection back after a call; drop it if it is not clean, and the oldest if there are too many."""
         if not connection.clean():
             connection.close()
             return

@@ -25,7 +25,7 @@ class LoadedPlugin(msgspec.Struct, frozen=True):
 
 class PluginPlan:
     """The plugins of one configuration. For each plugin the most specific entity wins, as in Kong: route and service,
-    route, service, global. Entities for a consumer are not run: nothing here knows the consumer before the phase `access`.
+    route, service, global. Entities for a consumer are not run: no consumer is known before the phase `access`.
     """
 
     def __init__(self, plugins: Iterable[LoadedPlugin], entities: Iterable[Entity], first_seq: int) -> None:
@@ -55,7 +55,7 @@ class PluginPlan:
                 continue
             name = plugin.info.name
             for place in ((route, service), (route, None), (None, service), (None, None)):
-                config = self._configs.get((name, *place))
+                config = self._configs.get((name, place[0], place[1]))
                 if config is not None:
                     chain.append((plugin.rpc, config))
                     break

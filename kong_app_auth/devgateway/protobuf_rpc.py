@@ -109,13 +109,7 @@ class ProtobufRpc:
             connection.write(frame(call.SerializeToString()))
             if exchange is not None:
                 await self._bridge(connection, exchange)
-            answer = pb.RpcReturn()
-            try:
-                answer.ParseFromString(await self._read(connection))
-            except DecodeError as error:
-                raise LuaError("undecodable RpcReturn") from error
-            if answer.sequence != sequence:
-                raise LuaError("RpcReturn of another sequence")
+            answer = _answer(await self._read(connection), sequence)
         except BaseException:
             connection.close()
             raise
@@ -137,6 +131,17 @@ class ProtobufRpc:
         if not isinstance(message, bytes):
             raise TypeError("the decoder gives bytes")
         return message
+
+
+def _answer(data: bytes, sequence: int) -> pb.RpcReturn:
+    answer = pb.RpcReturn()
+    try:
+        answer.ParseFromString(data)
+    except DecodeError as error:
+        raise LuaError("undecodable RpcReturn") from error
+    if answer.sequence != sequence:
+        raise LuaError("RpcReturn of another sequence")
+    return answer
 
 
 class _Method(msgspec.Struct, frozen=True):

@@ -4,6 +4,7 @@ import re
 import secrets
 import time
 from collections.abc import AsyncIterator
+from typing import cast
 
 import aiohttp
 import structlog
@@ -266,11 +267,11 @@ def _exchange(request: web.BaseRequest, kong_request_id: str, started: float) ->
 
 def _address(name: object) -> tuple[str, int]:
     """Read a socket's name; that of a connection which is gone already is empty."""
-    match name:
-        case (str() as host, int() as port, *_):
-            return host, port
-        case _:
-            return "", 0
+    if not isinstance(name, tuple):
+        return "", 0
+    parts = cast("tuple[object, ...]", name)
+    host, port = parts[:2] if len(parts) > 1 else ("", 0)
+    return (host, port) if isinstance(host, str) and isinstance(port, int) else ("", 0)
 
 
 def _upstream_path(match: Match, path: bytes) -> bytes:
@@ -299,8 +300,8 @@ def _url(service: Entity, exchange: Exchange) -> URL:
 
 
 def _upstream_headers(exchange: Exchange, match: Match) -> "CIMultiDict[str]":
-    """Make the headers for the upstream: those of the exchange without what belongs to the connection, and Kong's own."""
-    dropped = set(_HOP_BY_HOP)
+    """Make the headers for the upstream: Kong's own, and the exchange's without those of the connection."""
+    dropped: set[bytes] = set(_HOP_BY_HOP)
     host = b""
     forwarded_for = b""
     for lower, _, value in exchange.headers:
@@ -338,7 +339,7 @@ def _upstream_headers(exchange: Exchange, match: Match) -> "CIMultiDict[str]":
 def _client_headers(
     upstream: aiohttp.ClientResponse, exchange: Exchange, proxy_latency: int, upstream_latency: int
 ) -> "CIMultiDict[str]":
-    dropped = set(_HOP_BY_HOP)
+    dropped: set[bytes] = set(_HOP_BY_HOP)
     for name, value in upstream.raw_headers:
         if name.lower() == b"connection":
             dropped.update(token.strip().lower() for token in value.split(b","))

@@ -10,7 +10,7 @@ from kong_app_auth.devgateway.exchange import Exchange
 
 
 class Match(msgspec.Struct, frozen=True):
-    """The route and service of a request (a service is None where the route has none), and the prefix that is stripped."""
+    """The route of a request, its service (None where the route has none), and the prefix that is stripped."""
 
     route: Entity
     service: Entity | None
