@@ -3,9 +3,11 @@
 import re
 import signal
 import threading
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from collections.abc import Generator
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from types import FrameType
 
 import structlog
 
@@ -42,7 +44,7 @@ def run_sync(
 
     The lease is released at the end, so that a standby takes over at once. `metrics_address` is `host:port`, None for
     no metrics. Exit codes: 0 stopped, 1 the registry was written by a newer version, 2 a setting is wrong. To be called
-    from the main thread; the two signals stay blocked in it.
+    from the main thread.
     """
 
     def client() -> Client:
@@ -62,8 +64,6 @@ def run_sync(
         _log.error("wrong setting", problem=str(wrong))
         return EXIT_WRONG_SETTING
 
-    # Threads inherit the mask: only the wait below takes these signals, and no handler runs in the middle of anything.
-    signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
     metrics = SyncMetrics()
     daemon = Daemon(client, WatchedFile(apps_file, region), region, metrics)
     with ExitStack() as serving:
@@ -79,15 +79,34 @@ def run_sync(
 
 
 def _until_signalled(daemon: Daemon) -> Ending:
+    """Run the daemon in a thread of its own, and tell it to stop after a signal."""
     stop = threading.Event()
-    with ThreadPoolExecutor(1, thread_name_prefix="sync") as pool:
+    with _noted_signals() as signalled, ThreadPoolExecutor(1, thread_name_prefix="sync") as pool:
         running = pool.submit(daemon.run, stop)
-        try:
-            while not running.done() and signal.sigtimedwait(_SIGNALS, 0.2) is None:
-                pass
-        finally:
-            stop.set()
+        while not signalled and not wait([running], 0.1).done:
+            pass
+        stop.set()
         return running.result()
+
+
+@contextmanager
+def _noted_signals() -> Generator[list[int]]:
+    """Give a list that signals are put into.
+
+    The handler takes no lock, so it may run in the middle of anything. (signal.sigtimedwait would need none; but in
+    Python 3.11, after SIGSTOP and SIGCONT, it returns a signal that never came.)
+    """
+    signalled: list[int] = []
+
+    def note(number: int, _frame: FrameType | None) -> None:
+        signalled.append(number)
+
+    before = [(number, signal.signal(number, note)) for number in _SIGNALS]
+    try:
+        yield signalled
+    finally:
+        for number, handler in before:
+            signal.signal(number, handler)
 
 
 def _address(text: str) -> tuple[str, int]:
