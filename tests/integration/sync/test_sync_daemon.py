@@ -6,8 +6,10 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import urllib.request
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -19,11 +21,13 @@ from kong_app_auth.registry.keys import Keys
 from kong_app_auth.registry.writer import Position, Writer, read_contents
 from kong_app_auth.sync import leadership as leadership_module
 from kong_app_auth.sync.contact import Contact
+from kong_app_auth.sync.daemon import Daemon, Ending
 from kong_app_auth.sync.declarative.document import parse
 from kong_app_auth.sync.leadership import Leadership
 from kong_app_auth.sync.metrics import SyncMetrics
+from kong_app_auth.sync.watch import WatchedFile
 from tests.servers.process import end, free_port, start, wait_until
-from tests.servers.redis import RedisServer
+from tests.servers.redis import RedisCluster, RedisServer
 
 ROOT = Path(__file__).parents[3]
 KEYS = Keys("eu")
@@ -369,8 +373,29 @@ def test_a_long_write_keeps_the_heartbeats_going(region: Region, monkeypatch: py
         client.close()
 
 
-def test_processes_are_what_these_tests_take_them_for() -> None:
-    """The command line of the daemon under test: no settings, no daemon."""
+def test_a_cluster_holds_a_region_too(redis_cluster: RedisCluster, tmp_path: Path) -> None:
+    file = tmp_path / "apps.yaml"
+    save(file, apps(2))
+    client = connect(redis_cluster.url)
+    stop = threading.Event()
+    daemon = Daemon(lambda: connect(redis_cluster.url), WatchedFile(file, "eu"), "eu", SyncMetrics())
+
+    def holds(text: str) -> bool:
+        found = read_contents(client, KEYS)
+        return found is not None and found[1] == wanted(text)
+
+    with contextlib.closing(client), ThreadPoolExecutor(1) as pool:
+        running = pool.submit(daemon.run, stop)
+        try:
+            wait_until(lambda: holds(apps(2)))
+            save(file, apps(3))
+            wait_until(lambda: holds(apps(3)))
+        finally:
+            stop.set()
+        assert running.result() is Ending.STOPPED
+
+
+def test_a_wrong_url_ends_the_process_before_it_begins_and_shows_no_password() -> None:
     answer = subprocess.run(
         [sys.executable, Path(__file__).with_name("sync_process.py"), "redis://u:secret@h:1:2", "eu", "f"],
         cwd=ROOT,

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from kong_app_auth.domain import api_key
+from kong_app_auth.sync.declarative import apis, applications, credentials, document, portals, strategies
 from kong_app_auth.sync.declarative.complaints import Refusal
 from kong_app_auth.sync.declarative.document import LARGEST, parse
 
@@ -484,3 +485,11 @@ def test_the_example_of_the_documentation_is_a_good_file() -> None:
     assert not isinstance(answer, Refusal), [str(complaint) for complaint in answer.complaints]
     assert (len(answer.apis), len(answer.services), len(answer.strategies)) == (3, 2, 2)
     assert (len(answer.applications), len(answer.credentials)) == (3, 4)
+
+
+def test_every_field_is_in_the_documentation() -> None:
+    documentation = (Path(__file__).parents[3] / "docs" / "apps-yaml.md").read_text()
+    modules = (document, strategies, apis, portals, applications, credentials)
+    fields = {field for module in modules for field in module._FIELDS}
+    assert len(fields) > 20
+    assert {field for field in fields if f"`{field}`" not in documentation} == set()
