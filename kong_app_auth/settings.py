@@ -1,0 +1,176 @@
+"""All settings of all processes: from flags, the environment (`APP_AUTH_…`) or a file, in this order.
+
+One flat list, so that a name means the same everywhere. The file is YAML with the names as they stand here.
+`docs/configuration.md` has them as a table, which a test compares with this module.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, YamlConfigSettingsSource
+from yaml import YAMLError
+
+from kong_app_auth.domain.api_key import valid_region
+from kong_app_auth.registry.url import parse
+
+ENV_PREFIX = "APP_AUTH_"
+CONFIG_VARIABLE = "APP_AUTH_CONFIG"
+MAX_FILE = 1024 * 1024
+
+
+class SettingsError(Exception):
+    """A setting is wrong; the text is one line that says which, and never its value."""
+
+
+class LogLevel(StrEnum):
+    """How much is logged."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+def _octal(value: object) -> object:
+    """Read a mode written in octal, as chmod does."""
+    return int(value, 8) if isinstance(value, str) else value
+
+
+def _region(value: str) -> str:
+    if not valid_region(value):
+        raise ValueError("a region is named by lower-case letters, digits and inner hyphens, at most 32")
+    return value
+
+
+def _redis_url(value: SecretStr) -> SecretStr:
+    parse(value.get_secret_value())
+    return value
+
+
+def _address(value: str) -> str | None:
+    if value in ("", "off"):
+        return None
+    host, _, port = value.rpartition(":")
+    if not host or not port.isascii() or not port.isdigit() or int(port) > 65535:
+        raise ValueError("an address is written host:port, or off")
+    return value
+
+
+Address = Annotated[str, AfterValidator(_address)]
+
+
+class Settings(BaseSettings):
+    """Every setting. Times are seconds; an address is `host:port`, or `off`."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=ENV_PREFIX, extra="forbid", env_ignore_empty=True, hide_input_in_errors=True, frozen=True
+    )
+
+    region: Annotated[str, AfterValidator(_region)] | None = Field(
+        None, description="The region that this process serves, such as `eu`."
+    )
+    log_level: LogLevel = Field(LogLevel.INFO, description="How much is logged: debug, info, warning or error.")
+
+    redis_url: Annotated[SecretStr, AfterValidator(_redis_url)] = Field(
+        SecretStr("redis://127.0.0.1:6379/0"),
+        description="The region's Redis or Valkey: `redis://`, `rediss://` (TLS), `unix://`, `redis+sentinel://` or "
+        "`redis+cluster://`.",
+    )
+    redis_username: str | None = Field(None, description="The ACL user.")
+    redis_password: SecretStr | None = Field(None, description="The password. There is no flag for it.")
+    redis_ca_file: Path | None = Field(None, description="The certificates to trust, in PEM; default: the system's.")
+    redis_cert_file: Path | None = Field(None, description="A client certificate, in PEM.")
+    redis_key_file: Path | None = Field(None, description="The key of the client certificate, in PEM.")
+
+    replica_directory: Path = Field(
+        Path("/var/lib/kong-app-auth/replica"), description="Where this node keeps its copy of the registry."
+    )
+    replica_map_size: int = Field(
+        4 * 1024**3, ge=2**20, le=2**44, description="The most bytes that the copy may grow to; not taken beforehand."
+    )
+
+    socket: Path = Field(Path("/run/kong-app-auth/app-auth.sock"), description="The Unix socket that Kong connects to.")
+    socket_mode: Annotated[int, BeforeValidator(_octal)] = Field(
+        0o660, ge=0, le=0o777, description="The socket's permissions, in octal."
+    )
+    socket_group: str | None = Field(None, description="The group that owns the socket: one that Kong's user is in.")
+    workers: int = Field(2, ge=1, le=256, description="Worker processes; as many as Kong has is a good number.")
+    max_connections: int = Field(1024, ge=1, le=65536, description="Connections that one worker serves at a time.")
+    deadline: float = Field(2.0, ge=0.05, le=60, description="The longest that a request may wait for its decision.")
+    liveness: float = Field(
+        2.0, ge=0.5, le=60, description="Silence after which a worker is taken for hung and killed."
+    )
+    metrics_address: Address | None = Field(
+        "127.0.0.1:8190", description="Where the plugin server shows `/metrics` and `/ready`."
+    )
+
+    apps_file: Path = Field(Path("apps.yaml"), description="The declarative source of the registry.")
+    sync_metrics_address: Address | None = Field(None, description="Where the sync daemon shows its metrics.")
+
+    declarative_config: Path | None = Field(None, description="Kong's declarative file for the development gateway.")
+    proxy_listen: Address | None = Field("127.0.0.1:8000", description="Where the development gateway proxies.")
+    admin_listen: Address | None = Field("127.0.0.1:8001", description="Where its Admin API listens.")
+    kong_admin_url: str | None = Field(None, description="The Admin API of a gateway that `doctor` shall look at.")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003  the signature is pydantic-settings'
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Flags before the environment, the environment before the file."""
+        file = YamlConfigSettingsSource(settings_cls, yaml_file=_File.path) if _File.path else None
+        return (init_settings, env_settings, *([file] if file else []))
+
+    def the_region(self) -> str:
+        """The region, where a process cannot do without."""
+        if self.region is None:
+            raise SettingsError(f"region is not set: use --region or {ENV_PREFIX}REGION")
+        return self.region
+
+
+class _File:
+    """The file of the settings being read; pydantic-settings leaves no other way to hand it to the sources."""
+
+    path: Path | None = None
+
+
+def load(flags: Mapping[str, Any], file: Path | None) -> Settings:
+    """Read the settings. Raises SettingsError."""
+    if file is not None:
+        try:
+            if file.stat().st_size > MAX_FILE:
+                raise SettingsError(f"{file} is larger than the {MAX_FILE} bytes that a file of settings may have")
+            file.read_bytes().decode()
+        except (OSError, UnicodeDecodeError) as error:
+            why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+            raise SettingsError(f"cannot read the settings in {file}: {why}") from error
+    _File.path = file
+    try:
+        return Settings(**flags)
+    except ValidationError as error:
+        raise SettingsError(_in_one_line(error, flags)) from None
+    except (YAMLError, TypeError, ValueError) as error:
+        raise SettingsError(f"cannot read the settings: {str(error).splitlines()[0]}") from None
+    finally:
+        _File.path = None
+
+
+def flag(name: str) -> str:
+    """The flag of a setting."""
+    return "--" + name.replace("_", "-")
+
+
+def _in_one_line(error: ValidationError, flags: Mapping[str, Any]) -> str:
+    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    name = str(first["loc"][0]) if first["loc"] else "settings"
+    if first["type"] == "extra_forbidden":
+        return f"there is no setting {name}"
+    given_by = flag(name) if name in flags else f"{ENV_PREFIX}{name.upper()} or the file"
+    return f"{name} (by {given_by}): {first['msg'].removeprefix('Value error, ')}"
