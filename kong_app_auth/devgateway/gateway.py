@@ -44,7 +44,7 @@ class DevGateway:
         self.store = EntityStore({}, self._changed)
         self._plugins: list[LoadedPlugin] = []
         self._proxy = Proxy()
-        self._next_seq = 1
+        self._seq = 0
         self._runners: list[web.ServerRunner | web.AppRunner] = []
         self._ports: list[int] = []
 
@@ -127,10 +127,10 @@ class DevGateway:
         self._ports.append(int(runner.addresses[0][1]))
 
     def _changed(self) -> None:
-        """Make what requests use anew; plugin configurations get new sequence numbers, so instances start anew."""
+        """Make what requests use anew; plugin configurations get a new sequence number, so instances start anew."""
         services = {str(service["id"]): service for service in self.store.all("services")}
-        plan = PluginPlan(self._plugins, self.store.all("plugins"), self._next_seq)
-        self._next_seq = plan.next_seq
+        self._seq += 1
+        plan = PluginPlan(self._plugins, self.store.all("plugins"), self._seq)
         self._proxy.snapshot = Snapshot(Router(self.store.all("routes"), services), plan)
 
     def _find_consumer(self, key: str, by_username: bool) -> Entity | None:

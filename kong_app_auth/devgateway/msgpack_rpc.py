@@ -12,7 +12,7 @@ from typing import Any, cast
 import msgpack
 import structlog
 
-from kong_app_auth.devgateway.entities import Entity
+from kong_app_auth.devgateway.entities import WORKSPACE_ID, Entity
 from kong_app_auth.devgateway.exchange import Exchange
 from kong_app_auth.devgateway.instances import Instances, PluginConfig
 from kong_app_auth.devgateway.outcomes import CallFailed, LuaError
@@ -147,7 +147,7 @@ class MsgpackRpc:
             return _multi_map(cast("dict[bytes, LuaValue]", result))
         if method == b"kong.request.get_raw_body":
             return None if result is None else _Binary(cast("bytes", result))
-        return _without_nulls(cast("Entity", result)) if isinstance(result, dict) else result
+        return _table(cast("Entity", result)) if isinstance(result, dict) else result
 
     async def _call(self, method: str, argument: object) -> object:
         """Call a method. Raise CallFailed with the server's error, or "no data" where no answer came."""
@@ -213,5 +213,9 @@ def _multi_map(table: dict[bytes, LuaValue]) -> dict[bytes, LuaValue]:
     return {name: listed(value) for name, value in table.items()}
 
 
-def _without_nulls(entity: Entity) -> Entity:
-    return {name: value for name, value in entity.items() if value is not None}
+def _table(entity: Entity) -> Entity:
+    """Give an entity as Lua holds it: without nulls, and in its workspace."""
+    table = {name: value for name, value in entity.items() if value is not None}
+    if "created_at" in table:
+        table["ws_id"] = WORKSPACE_ID
+    return table

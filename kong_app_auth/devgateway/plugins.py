@@ -28,17 +28,15 @@ class PluginPlan:
     route, service, global. Entities for a consumer are not run: no consumer is known before the phase `access`.
     """
 
-    def __init__(self, plugins: Iterable[LoadedPlugin], entities: Iterable[Entity], first_seq: int) -> None:
+    def __init__(self, plugins: Iterable[LoadedPlugin], entities: Iterable[Entity], seq: int) -> None:
         self._plugins = sorted(plugins, key=lambda each: (-each.info.priority, each.info.name))
         self._configs: dict[tuple[str, str | None, str | None], PluginConfig] = {}
         self._chains: dict[tuple[str | None, str | None], tuple[tuple[Rpc, PluginConfig], ...]] = {}
-        self.next_seq = first_seq
         for entity in entities:
             if entity.get("enabled") is False or reference(entity, "consumer") is not None:
                 continue
             route, service = reference(entity, "route"), reference(entity, "service")
-            self._configs[(str(entity["name"]), route, service)] = plugin_config(entity, self.next_seq)
-            self.next_seq += 1
+            self._configs[(str(entity["name"]), route, service)] = plugin_config(entity, seq)
 
     async def run(self, route: str | None, service: str | None, exchange: Exchange) -> None:
         """Run the phase `access`. Raise ExitRequest where a plugin ended the request, and LuaError for 500."""

@@ -70,6 +70,7 @@ class ProtobufRpc:
 
         While the server closes the connection the event is tried again, without limit and without pause (surprise 4).
         """
+        tries = 0
         while True:
             try:
                 instance = await self.instances.get(config)
@@ -82,7 +83,9 @@ class ProtobufRpc:
                 if "closed" not in str(error) and "no plugin instance" not in str(error):
                     raise LuaError(f"pluginserver error: {error}") from error
                 self.instances.reset()
-                _log.warning("plugin server closed the connection, trying again", plugin=config.name)
+                tries += 1
+                if tries & (tries - 1) == 0:  # Kong logs every one; thousands a second say no more than a few
+                    _log.warning("plugin server closed the connection, trying again", plugin=config.name, tries=tries)
                 await asyncio.sleep(0)
             else:
                 return
