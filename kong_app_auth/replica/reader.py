@@ -68,6 +68,7 @@ _DAMAGED: Final = (
     lmdb.VersionMismatchError,
     lmdb.PanicError,
     lmdb.IncompatibleError,
+    lmdb.BadTxnError,  # what the next question gets after a damaged page
 )
 
 _log = structlog.get_logger()
@@ -99,6 +100,7 @@ class _Copy:
         self.apis, self.services = databases[Table.APIS], databases[Table.SERVICES]
         self.strategies = databases[Table.STRATEGIES]
         self.applications, self.credentials = databases[Table.APPLICATIONS], databases[Table.CREDENTIALS]
+        self._complaints: set[str] = set()
         self._policies: tuple[int, dict[tuple[bool, str], ServicePolicy | None]] = (-1, {})
 
     def policy(self, by_service: bool, name: str) -> ServicePolicy | None:
@@ -132,8 +134,14 @@ class _Copy:
                     strategies[acceptance.strategy_id] = decode_strategy(strategy)
             return policy_of(api, strategies)
         except CorruptRecord as corrupt:
-            _log.error("replica holds a corrupt record", error=str(corrupt))
+            self.complain(corrupt)
             return None
+
+    def complain(self, corrupt: CorruptRecord) -> None:
+        """Tell of a corrupt record, once for each table: a client could have the same one read a thousand times."""
+        if str(corrupt) not in self._complaints:
+            self._complaints.add(str(corrupt))
+            _log.error("replica holds a corrupt record", error=str(corrupt))
 
     def state(self) -> State | None:
         with self.begin() as transaction:
@@ -149,6 +157,7 @@ class Replica:
         self._status: StatusView | None = None
         self._copy: _Copy | None = None
         self._unreadable: int | None = None
+        self._failed_word: int | None = None
         self._open_after = 0.0
         self._look_after = 0.0
         _replicas.add(self)
@@ -193,7 +202,7 @@ class Replica:
                 transaction.abort()
             application = decode_application(_DECOY_APPLICATION if found is None else found)
         except CorruptRecord as corrupt:
-            _log.error("replica holds a corrupt record", error=str(corrupt))
+            copy.complain(corrupt)
             return None, None
         except lmdb.Error as error:
             self._failed(copy, error)
@@ -232,8 +241,7 @@ class Replica:
         """Let go of the copy; the next question opens it again."""
         with self._lock:
             self._copy = self._status = None
-            self._unreadable = None
-            self._open_after = 0.0
+            self._unreadable = self._failed_word = None
 
     def _state(self) -> State | None:
         copy = self._current()
@@ -264,10 +272,7 @@ class Replica:
     def _reopened(self) -> _Copy | None:
         """Open what is in force now; where that fails, not again at each of a thousand requests a second."""
         with self._lock:
-            now = time.monotonic()
             if self._status is None:
-                if now < self._open_after:
-                    return None
                 self._status = StatusView.open(self._directory)
             word = 0 if self._status is None else self._status.read()[0]
             if self._copy is not None and self._copy.word == word:
@@ -275,22 +280,32 @@ class Replica:
             self._copy = None
             if self._status is None or not word & 1:
                 self._look_again()
-                self._open_after = now + _OPEN_AGAIN_AFTER
                 return None
-            if word == self._unreadable or now < self._open_after:
+            if word == self._unreadable or (word == self._failed_word and time.monotonic() < self._open_after):
                 return None
             try:
-                copy = _Copy(self._directory, word)
+                copy = self._opened(word)
                 if copy.state() is None:
                     raise lmdb.InvalidError("not a copy of this layout")
             except (lmdb.Error, OSError) as error:
                 # It may have been replaced at this very moment. If not, the follower will find out or be told.
-                self._open_after = now + _OPEN_AGAIN_AFTER
-                if isinstance(error, _DAMAGED):
-                    self._suspect(word, error)
+                self._give_up(word, error)
                 return None
             self._copy = copy
             return copy
+
+    def _opened(self, word: int) -> _Copy:
+        attempts = 20
+        while True:
+            try:
+                return _Copy(self._directory, word)
+            except lmdb.Error as error:
+                # py-lmdb opens no file twice, and knows files by their inode. The one of a copy that another thread is
+                # just letting go of may have been given to this file already.
+                attempts -= 1
+                if type(error) is not lmdb.Error or "already open" not in str(error) or attempts == 0:
+                    raise
+                time.sleep(0.001)
 
     def _look_again(self) -> None:
         """Let go of a page that is no longer the one in the directory."""
@@ -306,21 +321,20 @@ class Replica:
         with self._lock:
             if self._copy is copy:
                 self._copy = None
-                self._open_after = time.monotonic() + _OPEN_AGAIN_AFTER
-                if isinstance(error, _DAMAGED):
-                    self._suspect(copy.word, error)
-                else:
-                    _log.error("replica cannot be read", error=f"{type(error).__name__}: {error}")
+                self._give_up(copy.word, error)
 
-    def _suspect(self, word: int, error: lmdb.Error) -> None:
-        """Have nothing to do with this generation again, and leave a note for the follower."""
-        self._unreadable = word
-        _log.error("replica is damaged", error=f"{type(error).__name__}: {error}")
-        with contextlib.suppress(OSError):
-            suspect_file(self._directory, word >> 1).touch()
+    def _give_up(self, word: int, error: lmdb.Error | OSError) -> None:
+        """Try a generation again after a while; where it is damaged, never, and leave a note for the follower."""
+        self._failed_word = word
+        self._open_after = time.monotonic() + _OPEN_AGAIN_AFTER
+        _log.error("replica cannot be read", generation=word >> 1, error=f"{type(error).__name__}: {error}")
+        if isinstance(error, _DAMAGED):
+            self._unreadable = word
+            with contextlib.suppress(OSError):
+                suspect_file(self._directory, word >> 1).touch()
 
     def _forget(self) -> None:
-        """After a fork: what the parent opened is the parent's; its lock may be held by a thread that is not here."""
+        """Around a fork: LMDB's file must not be open then, and the lock may be held by a thread that is not forked."""
         self._lock = threading.Lock()
         self._status = self._copy = None
 
@@ -334,9 +348,9 @@ def _key(name: str) -> bytes:
 _replicas: "weakref.WeakSet[Replica]" = weakref.WeakSet()
 
 
-def _after_fork() -> None:
+def _forget_all() -> None:
     for replica in list(_replicas):
         replica._forget()  # pyright: ignore[reportPrivateUsage] – the module's own class
 
 
-os.register_at_fork(after_in_child=_after_fork)
+os.register_at_fork(before=_forget_all, after_in_child=_forget_all)

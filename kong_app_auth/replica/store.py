@@ -85,6 +85,8 @@ class _File:
             self._inode = path.stat().st_ino
             with self._environment.begin() as transaction:
                 self.state = decode_state(transaction.get(STATE_KEY, db=self._meta))
+                self._page_size = transaction.stat(self._meta)["psize"]
+            self._length = self._length_now()
         except BaseException:
             self._environment.close()
             raise
@@ -106,20 +108,25 @@ class _File:
                     transaction.put(edit.id, edit.value, db=self._tables[edit.table])
             transaction.put(STATE_KEY, encode_state(state), db=self._meta)
         self.state = state
+        self._length = self._length_now()
 
     def free_dead_readers(self) -> None:
         """Free the slots of workers that were killed while they read: the pages they saw could never be used again."""
         self._environment.reader_check()
 
     def sound(self) -> bool:
-        """Say whether the file is still there, and as long as it has to be."""
+        """Say whether the file is still there, and as long as it has to be.
+
+        The map is not touched: where the file was cut off, that would end the process.
+        """
         try:
             found = self.path.stat()
         except OSError:
             return False
-        with self._environment.begin() as transaction:
-            page_size = transaction.stat(self._meta)["psize"]
-        return found.st_ino == self._inode and found.st_size >= (self._environment.info()["last_pgno"] + 1) * page_size
+        return found.st_ino == self._inode and found.st_size >= self._length
+
+    def _length_now(self) -> int:
+        return (self._environment.info()["last_pgno"] + 1) * self._page_size
 
     def close(self, *, sync: bool = False) -> None:
         try:

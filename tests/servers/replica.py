@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from kong_app_auth.domain.policy import ServicePolicy
 from kong_app_auth.registry.connection import connect
 from kong_app_auth.replica.follower import Follower
 from kong_app_auth.replica.reader import Replica
@@ -29,10 +30,18 @@ class Reader:
         self.process = process
 
     def __call__(self, directory: Path, method: str, *arguments: Any) -> Any:
+        self.ask(directory, method, *arguments)
+        return self.answer()
+
+    def ask(self, directory: Path, method: str, *arguments: Any) -> None:
+        """Ask, and do something else until the answer is wanted. `hammer` is asked of this module."""
         assert self.process.stdin is not None
-        assert self.process.stdout is not None
         pickle.dump((directory, method, arguments), self.process.stdin)
         self.process.stdin.flush()
+
+    def answer(self) -> Any:
+        """Wait for the answer."""
+        assert self.process.stdout is not None
         answer = pickle.load(self.process.stdout)
         if isinstance(answer, BaseException):
             raise answer
@@ -90,7 +99,30 @@ def follower_process(
             end(process)
 
 
+def _hammer(replica: Replica, digest: bytes, service_id: str, policy: ServicePolicy) -> list[str]:
+    """Read in eight threads until the registry's epoch is `end`; tell what was ever missing or raised."""
+    failures: list[str] = []
+
+    def read() -> None:
+        try:
+            while (position := replica.position()) is None or position.epoch != "end":
+                credential, holder = replica.credential(digest)
+                if credential is None or holder is None or replica.policy_of_service(service_id) != policy:
+                    failures.append("a copy was not whole")
+        except BaseException as error:
+            failures.append(repr(error))
+
+    threads = [threading.Thread(target=read) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return failures[:5]
+
+
 def _read() -> None:
+    answers = sys.stdout.buffer
+    sys.stdout = sys.stderr  # the log goes there
     replicas: dict[Path, Replica] = {}
     while True:
         try:
@@ -99,11 +131,11 @@ def _read() -> None:
             return
         try:
             replica = replicas.setdefault(directory, Replica(directory))
-            answer = getattr(replica, method)(*arguments)
+            answer = _hammer(replica, *arguments) if method == "hammer" else getattr(replica, method)(*arguments)
         except Exception as error:
             answer = error
-        pickle.dump(answer, sys.stdout.buffer)
-        sys.stdout.buffer.flush()
+        pickle.dump(answer, answers)
+        answers.flush()
 
 
 def _follow(url: str, region: str, directory: Path, lockstep: bool, file_limit: int | None) -> None:
