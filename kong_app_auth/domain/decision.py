@@ -40,9 +40,9 @@ def decide(
 ) -> Allow | Deny:
     """Decide on a key of plausible form.
 
-    `credential` is what the registry holds under the key's digest and `application` what it holds under the credential's
-    application id, each None if nothing. `now` is Unix time in seconds. The order is the order of what may be told: first
-    whether anything is known at all, then whether the key is good, and only then what its application may do.
+    `credential` is what the registry holds under the key's digest and `application` what it holds under the
+    credential's application id, each None if nothing. `now` is Unix time in seconds. The order is the order of what may
+    be told: first whether anything is known at all, then whether the key is good, then what its application may do.
     """
     if freshness is Freshness.UNAVAILABLE:
         return Deny(Reason.REGISTRY_UNAVAILABLE)

@@ -3,7 +3,7 @@
 from enum import Enum
 
 OUT_OF_TOUCH_AFTER = 5.0
-"""Seconds without a heartbeat (one comes every second) after which an unknown credential may be one not yet heard of."""
+"""Seconds without a heartbeat (one comes each second) after which an unknown credential may be one not yet heard of."""
 
 
 class Freshness(Enum):
