@@ -49,8 +49,12 @@ local function append(id, ...)
 end
 
 if operation == 'heartbeat' or operation == 'complete' then
-  if complete or operation == 'complete' then append(seq .. '-*') end
-  if not complete and operation == 'complete' then redis.call('HSET', meta, 'complete', '1', 'written_at', now) end
+  if complete then
+    append(seq .. '-*')
+  elseif operation == 'complete' then
+    append(seq .. '-1') -- the first of its stream: `-0` is a batch's, and whoever has that batch reads on behind it
+    redis.call('HSET', meta, 'complete', '1', 'written_at', now)
+  end
   redis.call('PEXPIRE', lease, lease_ms)
   return {'OK', seq}
 end
