@@ -53,8 +53,8 @@ class PluginConnection(asyncio.Protocol):
             return
         try:
             self._messages.extend(self._decoder.feed(data))
-        except ValueError:
-            self._fail("closed")
+        except ValueError as error:
+            self._fail(str(error))
             self.close()
             return
         if self._messages:
