@@ -62,7 +62,7 @@ class Follower:
         self._must_copy = False
         self._doubted: tuple[Position, bytes] | None = None
         self._checked = 0.0
-        self._said: str | None = None
+        self._told: set[str] = set()
 
     def run(self, stop: threading.Event) -> None:
         """Follow until `stop` is set. Raises NewerSchema: then the copy is left to age, until nobody trusts it."""
@@ -101,7 +101,7 @@ class Follower:
             self._discard(str(failure))
         except CLIENT_ERRORS as error:
             self._disconnect()
-            self._say("registry out of reach", error=f"{type(error).__name__}: {error}")
+            self._say("registry is out of reach", error=f"{type(error).__name__}: {error}")
         except NewerSchema as newer:
             _log.error("registry is of a newer version; following it no longer", error=str(newer))
             raise
@@ -127,7 +127,8 @@ class Follower:
             if self._leads_on(client, here, meta):
                 self._cursor = f"{here.seq}-0"
                 self._doubted = None
-                self._say("following the registry", seq=here.seq)
+                self._told.clear()
+                _log.info("following the registry", region=self._keys.region, seq=here.seq)
                 return True
             behind = here.epoch != meta.position.epoch or meta.position.seq < here.seq
             if behind and not self._spoken_for(client, meta):
@@ -193,9 +194,9 @@ class Follower:
         self._must_copy = False
         self._doubted = None
         self._cursor = f"{position.seq}-0"
-        self._say(
-            "fresh copy in force", seq=position.seq, records=records, seconds=round(time.monotonic() - started, 3)
-        )
+        self._told.clear()
+        seconds = round(time.monotonic() - started, 3)
+        _log.info("fresh copy in force", region=self._keys.region, seq=position.seq, records=records, seconds=seconds)
         return True
 
     def _follow(self, client: Client, cursor: str, block_ms: int) -> None:
@@ -255,11 +256,11 @@ class Follower:
 
     def _discard(self, why: str) -> None:
         self._cursor = None
-        self._said = None
+        self._say("replica cannot be kept", error=why)
         try:
             self._store.discard(why)
         except StoreFailed as failure:
-            _log.error("replica unusable", error=str(failure))
+            self._say("replica directory cannot be used", error=str(failure))
             self._store.close()
 
     def _disconnect(self) -> None:
@@ -269,7 +270,7 @@ class Follower:
             client.close()
 
     def _say(self, event: str, **context: object) -> None:
-        """Log a change of state, once: what is tried again and again is not told again and again."""
-        if event != self._said:
-            self._said = event
-            _log.info(event, region=self._keys.region, **context)
+        """Log what stands in the way, once until all is well again: what is tried again and again is not told again."""
+        if event not in self._told:
+            self._told.add(event)
+            _log.warning(event, region=self._keys.region, **context)

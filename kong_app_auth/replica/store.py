@@ -295,7 +295,8 @@ class Store:
         """Take the copy out of force at once and remove it: no reader trusts anything until there is a fresh one."""
         if self._status is None:
             return
-        _log.error("replica discarded", reason=why, generation=self._status.generation)
+        if self._status.trusted:
+            _log.error("replica discarded", reason=why, generation=self._status.generation)
         self._status.distrust()
         self._close_file()
         if not self._status.in_place():

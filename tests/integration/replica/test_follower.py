@@ -229,7 +229,7 @@ def test_redis_that_is_away_is_told_once_and_the_copy_stays(valkey, region_of, f
     valkey.kill()
     with capture_logs() as logs:
         assert [follower.step(BLOCK_MS) for _ in range(4)] == [False] * 4
-    assert [log["event"] for log in logs] == ["registry out of reach"]
+    assert [log["event"] for log in logs] == ["registry is out of reach"]
     assert reader(directory, "contents") == (position, sample("a"))
     valkey.restart()
     assert follower.step(BLOCK_MS) is False, "it has come back empty"
