@@ -289,6 +289,20 @@ def registry_show(
         typer.echo(json.dumps(line, default=str))
 
 
+@registry.command("acl")
+def registry_acl(
+    region: Annotated[str, typer.Option("--region", envvar=f"{ENV_PREFIX}REGION", help="The region.")],
+) -> None:
+    """Print the rules for the Redis users of a region: gateways may read it, the sync daemon may write it."""
+    from kong_app_auth.registry.acl import gateway_acl, writer_acl
+
+    try:
+        for user, rules in ((f"gateway-{region}", gateway_acl(region)), (f"sync-{region}", writer_acl(region))):
+            typer.echo(f"user {user} on >CHANGE-ME {' '.join(rules)}")
+    except ValueError as error:
+        fail(str(error))
+
+
 @registry.command("verify")
 @with_settings("registry verify", "region", *REDIS, "apps_file", "replica_directory")
 def registry_verify(*, settings: Settings, read_again: Read) -> None:  # noqa: ARG001

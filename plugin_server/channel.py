@@ -14,7 +14,7 @@ import msgspec
 
 from plugin_server.wire.frames import MAX_FRAME, ProtocolError
 
-_CHUNK = 65536
+_CHUNK = 16384
 _GOODBYE = 5.0
 IDLE_WAIT = struct.pack("ll", 0, 500_000)
 """How long a thread waits on an idle socket before it looks about: a `timeval` of half a second."""
@@ -28,7 +28,7 @@ class EventEndedError(BaseException):
 
 
 class ConnectionLostError(Exception):
-    """Kong has closed the connection."""
+    """Kong has closed the connection. Not an OSError, so that it is told from one that a plugin raises."""
 
 
 class OpenConnection(msgspec.Struct, frozen=True):
@@ -119,7 +119,10 @@ class Channel:
         with self.lock:
             if self.over:
                 raise EventEndedError
-            self.sock.sendall(call)
+            try:
+                self.sock.sendall(call)
+            except OSError as error:
+                raise ConnectionLostError from error
         skip = 4 * self.owed
         self.owed = 0
         data = self._reply_bytes()
@@ -142,7 +145,10 @@ class Channel:
         with self.lock:
             self.began = 0.0
             if not self.over:
-                self.sock.sendall(last)
+                try:
+                    self.sock.sendall(last)
+                except OSError as error:
+                    raise ConnectionLostError from error
 
     def exit(self, call: bytes) -> None:
         """Send what was kept and the call that ends the request. Kong answers it by closing the connection."""
@@ -190,7 +196,12 @@ class Channel:
         return joined
 
     def _receive(self, size: int, flags: int) -> bytes:
-        data = self.sock.recv(size, flags)
+        try:
+            data = self.sock.recv(size, flags)
+        except BlockingIOError:
+            raise
+        except OSError as error:
+            raise ConnectionLostError from error
         if not data:
             raise ConnectionLostError
         return data

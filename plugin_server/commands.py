@@ -96,14 +96,16 @@ class Commands:
             if phase is not _NO_PHASE:
                 getattr(plugin, phase)(kong)
             channel.finish(EMPTY + ended)
-            return not channel.over
+            if channel.over:
+                raise EventEndedError
+            return True
         except EventEndedError:
             key = EVENTS.key(phase, "deadline") if channel.timed_out else self._exit[phase]
             return False
-        except (OSError, ConnectionLostError, ProtocolError):
+        except ConnectionLostError:
             key = EVENTS.key(phase, "lost")
             raise
-        except Exception as error:  # noqa: BLE001  whatever a plugin raises, the client gets an answer
+        except BaseException as error:  # noqa: BLE001  whatever a plugin raises, sys.exit() too: 500 is the answer
             key = EVENTS.key(phase, "error")
             log.error("plugin raised", phase=phase, instance=number, error=type(error).__name__, where=where(error))
             channel.unsent.clear()

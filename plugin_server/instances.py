@@ -174,15 +174,15 @@ class Instances:
     def _plugin_for(self, config: bytes) -> Any:
         try:
             fields = msgspec.json.decode(config, type=dict[str, Any])
-        except msgspec.DecodeError:
+            own = {name: value for name, value in fields.items() if name != "__seq__"}
+            digest = sha256(msgspec.json.encode(own, order="deterministic")).digest()
+        except (ValueError, RecursionError):  # not JSON, no object, not UTF-8, nested too deep
             return BrokenInstance("the configuration is not a JSON object")
-        own = {name: value for name, value in fields.items() if name != "__seq__"}
-        digest = sha256(msgspec.json.encode(own, order="deterministic")).digest()
         plugin = self._by_config.get(digest)
         if plugin is None:
             try:
                 plugin = self._create(fields)
-            except Exception as error:  # noqa: BLE001  whatever a plugin's constructor raises
+            except BaseException as error:  # noqa: BLE001  whatever a constructor raises, sys.exit() too
                 plugin = BrokenInstance(f"{type(error).__name__}: {error}")
             self._by_config[digest] = plugin
         return plugin

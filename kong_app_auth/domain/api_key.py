@@ -18,6 +18,7 @@ IMPORTED_MIN_LENGTH = 20
 MAX_LENGTH = 512
 
 REGION = re.compile(r"[a-z](?:[a-z0-9-]{0,30}[a-z0-9])?")
+_PAIRS = [first + second for first in ALPHABET for second in ALPHABET]
 _OURS = re.compile(rf"kaa_({REGION.pattern})_[0-9A-Za-z]{{{RANDOM_DIGITS + CHECKSUM_DIGITS}}}", re.ASCII)
 _VISIBLE = re.compile(r"[\x21-\x7e]+")
 
@@ -36,12 +37,9 @@ def valid_region(name: str) -> bool:
 
 def checksum(text: str) -> str:
     """CRC-32 of `text` in six base62 digits, most significant first."""
-    value = zlib.crc32(text.encode("ascii"))
-    digits = []
-    for _ in range(CHECKSUM_DIGITS):
-        value, digit = divmod(value, 62)
-        digits.append(ALPHABET[digit])
-    return "".join(reversed(digits))
+    value, low = divmod(zlib.crc32(text.encode("ascii")), 62 * 62)
+    high, middle = divmod(value, 62 * 62)
+    return _PAIRS[high] + _PAIRS[middle] + _PAIRS[low]
 
 
 def mint(region: str) -> str:

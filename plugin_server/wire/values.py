@@ -141,9 +141,8 @@ def write_headers(headers: Mapping[str, Json]) -> bytes:
     parts: list[bytes] = []
     for name, value in headers.items():
         if type(value) is str:
-            text = to_bytes(value)
-            parts.append(_before_value(name, len(text)))
-            parts.append(text)
+            text = value.encode("latin-1") if value.isascii() else to_bytes(value)
+            parts += (_before_value(name, len(text)), text)
         elif value == []:
             parts.append(_no_values(name))
         else:
