@@ -13,7 +13,7 @@ import structlog
 
 from plugin_server.channel import Channel, ConnectionLostError, EventEndedError
 from plugin_server.instances import BrokenInstance, Instances, Recorded
-from plugin_server.metrics import Counter, Timer
+from plugin_server.metrics import Counter, Key, Timer
 from plugin_server.pdk import Kong
 from plugin_server.pdk.response import exit_call
 from plugin_server.plugin import LoadedPlugin
@@ -96,11 +96,12 @@ class Commands:
             if phase is not _NO_PHASE:
                 getattr(plugin, phase)(kong)
             channel.finish(EMPTY + ended)
-            if channel.over:
-                raise EventEndedError
-            return True
+            if not channel.over:
+                return True
+            key = self._ended_early(channel, phase)
+            return False
         except EventEndedError:
-            key = EVENTS.key(phase, "deadline") if channel.timed_out else self._exit[phase]
+            key = self._ended_early(channel, phase)
             return False
         except ConnectionLostError:
             key = EVENTS.key(phase, "lost")
@@ -114,6 +115,9 @@ class Commands:
         finally:
             channel.began = 0.0
             EVENTS.observe(key, monotonic() - began)
+
+    def _ended_early(self, channel: Channel, phase: str) -> Key:
+        return EVENTS.key(phase, "deadline") if channel.timed_out else self._exit[phase]
 
     def _start_instance(self, start: pb.CmdStartInstance, reply: pb.RpcReturn) -> None:
         now = int(time.time())
