@@ -4,8 +4,10 @@ from typing import Final
 
 from kong_app_auth.registry.keys import Keys
 
-_SESSION: Final = ["+ping", "+hello", "+client|setinfo", "+client|setname", "+cluster|slots", "+cluster|shards"]
-"""What a client says of itself and asks of a cluster's layout; AUTH is always allowed."""
+_SESSION: Final = ["+ping", "+hello", "+select", "+command", "+asking", "+cluster|slots", "+cluster|shards"]
+"""What a client says and asks first; AUTH is always allowed. Redis 7.0 refuses a rule with a command that it lacks, so
+there is no `+client|setinfo`: redis-py names itself by it, and does not mind being refused.
+"""
 
 
 def gateway_acl(region: str) -> list[str]:
@@ -32,5 +34,5 @@ def writer_acl(region: str) -> list[str]:
         *_SESSION,
         f"~{keys.prefix}*",
         *("+hmget", "+hscan", "+xread", "+xrange", "+xrevrange", "+time"),
-        *("+eval", "+evalsha", "+get", "+set", "+pexpire", "+del", "+unlink", "+hset", "+hdel", "+xadd", "+xtrim"),
+        *("+eval", "+evalsha", "+get", "+set", "+pexpire", "+del", "+unlink", "+hset", "+hdel", "+xadd"),
     ]

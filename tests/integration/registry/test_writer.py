@@ -259,12 +259,13 @@ def test_stream_is_capped(valkey, clients):
 
 
 def with_user(server, name, rules):
-    with server.client() as client:
-        client.execute_command("ACL", "SETUSER", name, "reset", "on", f">{name}", *rules)
+    for node in getattr(server, "nodes", [server]):
+        with node.client() as client:
+            client.execute_command("ACL", "SETUSER", name, "reset", "on", f">{name}", *rules)
     return {"username": name, "password": name}
 
 
-@pytest.mark.parametrize("server", ["valkey", "redis_server"])
+@pytest.mark.parametrize("server", ["valkey", "redis_server", "redis_cluster"])
 def test_rules_of_the_writer_suffice_for_all_that_it_does_and_for_its_region_only(server, request, clients):
     server = request.getfixturevalue(server)
     user = with_user(server, "writer", writer_acl("eu"))
@@ -276,14 +277,14 @@ def test_rules_of_the_writer_suffice_for_all_that_it_does_and_for_its_region_onl
     writer.release()
     with pytest.raises(NoPermissionError):
         Writer(client, "us").acquire()
-    with server.client(**user) as raw, pytest.raises(NoPermissionError):
+    with getattr(server, "nodes", [server])[0].client(**user) as raw, pytest.raises(NoPermissionError):
         raw.flushall()
 
 
 @pytest.mark.parametrize("server", ["valkey", "redis_server"])
 def test_rules_of_a_gateway_let_it_report_and_change_nothing_else(server, request, clients):
     server = request.getfixturevalue(server)
-    writer = filled(clients(server))
+    filled(clients(server))
     user = with_user(server, "gateway", gateway_acl("eu"))
     with server.client(**user) as raw:
         assert raw.xadd(KEYS.reports, {"used": "1"})
@@ -301,7 +302,17 @@ def test_rules_of_a_gateway_let_it_report_and_change_nothing_else(server, reques
         ):
             with pytest.raises(NoPermissionError):
                 attempt()
-    gateway = clients(server, **user)
     with pytest.raises(NoPermissionError):
-        Writer(gateway, "eu").acquire()
+        Writer(clients(server, **user), "eu").acquire()
+
+
+@pytest.mark.parametrize("where", ["valkey", "redis_server", "redis_cluster", "database 3"])
+def test_rules_of_a_gateway_suffice_to_read_and_to_follow(where, request, clients):
+    server = request.getfixturevalue("valkey" if where == "database 3" else where)
+    url = f"{server.url[:-1]}3" if where == "database 3" else server.url
+    writer = filled(clients(url))
+    gateway = clients(url, **with_user(server, "gateway", gateway_acl("eu")))
     assert Writer(gateway, "eu").read() == writer.read()
+    assert gateway.xread({KEYS.changes: "0-0"}, count=1, block=10)
+    assert gateway.xrevrange(KEYS.changes, count=1)
+    assert server_time(gateway, KEYS.meta) > 0
