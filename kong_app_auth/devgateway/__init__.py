@@ -8,7 +8,7 @@ MsgPack:1 fails open where Kong does. Only external plugins run, only in the pha
 from kong_app_auth.devgateway.declarative import BadConfiguration
 from kong_app_auth.devgateway.gateway import DevGateway
 from kong_app_auth.devgateway.plugin_info import BadPluginInfo
-from kong_app_auth.devgateway.serve import run_gateway, serve
+from kong_app_auth.devgateway.process import run_gateway, serve
 from kong_app_auth.devgateway.settings import GatewaySettings, PluginServerSettings
 from kong_app_auth.devgateway.upstream import SampleUpstream
 

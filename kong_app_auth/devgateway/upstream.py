@@ -11,8 +11,8 @@ _MAX_BODY = 1024 * 1024
 class SampleUpstream:
     """An HTTP server on `host` and `port` (0: any free one), to be used as an async context manager.
 
-    The answer is `{"method", "path", "query", "headers": [[name, value], …], "body"}`; bytes over 0x7f stand as the
-    Latin-1 characters of the same number.
+    The answer is `{"method", "path", "query", "headers": [[name, value], …], "body"}`, with the first MiB of the body.
+    Bytes over 0x7f stand as the Latin-1 characters of the same number.
     """
 
     def __init__(self, host: str = "127.0.0.1", port: int = 0) -> None:
@@ -44,7 +44,9 @@ class SampleUpstream:
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         self.requests += 1
-        body = await request.content.read(_MAX_BODY) if request.body_exists else b""
+        body = b""
+        while request.body_exists and len(body) < _MAX_BODY and not request.content.at_eof():
+            body += await request.content.read(_MAX_BODY - len(body))
         path, _, query = request.raw_path.partition("?")
         seen = {
             "method": request.method,

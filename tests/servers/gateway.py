@@ -1,4 +1,4 @@
-"""The development gateway and the sample upstream in this process, on an event loop of their own; and a raw HTTP client."""
+"""The development gateway and the sample upstream in this process, on an event loop of their own; a raw HTTP client."""
 
 import asyncio
 import contextlib
@@ -56,7 +56,7 @@ def sample_upstream() -> Iterator[SampleUpstream]:
 
 @contextlib.asynccontextmanager
 async def raw_upstream(answer: bytes) -> AsyncIterator[int]:
-    """A server on the port it yields that gives every connection the same bytes after the first it reads, and hangs up."""
+    """A server on the port it yields that answers every connection's first request with these bytes, and hangs up."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")

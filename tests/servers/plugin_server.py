@@ -125,6 +125,8 @@ class PluginServer:
     def _run(self, wire: Wire) -> None:
         try:
             self._serve(wire)
+        except ConnectionError:  # the gateway has hung up: it may
+            pass
         except Exception as failure:
             if not self._stopped:
                 self.failures.append(failure)

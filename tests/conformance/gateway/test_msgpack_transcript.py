@@ -1,5 +1,5 @@
-"""The gateway against the frames recorded from Kong 3.9.1 with the stock Python server: a server answers with the recorded
-bytes, and every message of the gateway must be Kong's, byte for byte but for the order of maps.
+"""The gateway against the frames recorded from Kong 3.9.1 with the stock Python server: a server answers with the
+recorded bytes, and every message of the gateway must be Kong's, byte for byte but for the order of maps.
 """
 
 import json
@@ -93,7 +93,5 @@ def test_every_message_is_kongs(tmp_path: Path) -> None:
     for (packed, _), kong in zip(recorded.received[1:], KONGS[1:], strict=True):
         expected = bytes.fromhex(kong["bytes"])
         if kong["message"][2] == "plugin.StepService":
-            expected = expected.replace(
-                b"\xa4port" + msgpack.packb(RECORDED_PORT), b"\xa4port" + msgpack.packb(port)
-            )
+            expected = expected.replace(b"\xa4port" + msgpack.packb(RECORDED_PORT), b"\xa4port" + msgpack.packb(port))
         assert parts(packed) == parts(expected)

@@ -1,5 +1,5 @@
-"""The gateway against the frames recorded from Kong 3.9.1: a server sends what the recorded one sent, and every frame of
-the gateway must be Kong's, byte for byte but for the order of maps and fields, which is random in Kong.
+"""The gateway against the frames recorded from Kong 3.9.1: a server sends what the recorded one sent, and every frame
+of the gateway must be Kong's, byte for byte but for the order of maps and fields, which is random in Kong.
 """
 
 import json
@@ -139,7 +139,9 @@ class Rig:
         self.url, self.admin, self.upstream, self.script, self.server = url, admin, upstream, script, server
 
     def load(self, mode: str) -> None:
-        requests.post(f"{self.admin}/config", json=configuration(self.upstream, mode), timeout=PATIENCE).raise_for_status()
+        requests.post(
+            f"{self.admin}/config", json=configuration(self.upstream, mode), timeout=PATIENCE
+        ).raise_for_status()
 
 
 @pytest.fixture
@@ -206,7 +208,9 @@ def test_the_upstream_sees_what_the_recorded_write_calls_made(rig: Rig) -> None:
 
 def test_a_changed_configuration_is_started_before_the_old_instance_is_closed(rig: Rig) -> None:
     recorded = next(each for each in SCENARIOS if each["scenario"].startswith("instance-start"))
-    kongs = [pb.RpcCall.FromString(bytes.fromhex(each["frame"])) for each in recorded["frames"] if each["from"] == "kong"]
+    kongs = [
+        pb.RpcCall.FromString(bytes.fromhex(each["frame"])) for each in recorded["frames"] if each["from"] == "kong"
+    ]
     assert raw_request(rig.url, http_get())[0] == 200
     rig.script.calls.clear()
     rig.load("changed")

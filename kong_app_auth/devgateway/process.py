@@ -2,7 +2,6 @@
 
 import asyncio
 import signal
-import sys
 from pathlib import Path
 
 import msgspec
@@ -59,7 +58,3 @@ async def _run(settings: GatewaySettings) -> None:
     async with DevGateway(settings):
         await stop.wait()
         _log.info("development gateway stops")
-
-
-if __name__ == "__main__":
-    serve(sys.argv[1])
