@@ -15,14 +15,15 @@ def read_settings(path: str) -> ServerSettings | str:
     """Read a JSON file of settings; a string says in one line what is wrong with it."""
     try:
         return msgspec.json.decode(Path(path).read_bytes(), type=ServerSettings)
-    except (OSError, msgspec.MsgspecError) as error:
+    except (OSError, ValueError) as error:
         return f"{path}: {error}"
 
 
 def serve(settings: ServerSettings | str, path: str) -> int:
     """Run a server; SIGHUP reads `path` again."""
-    if isinstance(settings, str):
-        sys.stderr.write(settings + "\n")
+    wrong = settings if isinstance(settings, str) else settings.check()
+    if isinstance(settings, str) or wrong is not None:
+        sys.stderr.write(f"{wrong}\n")
         return 2
     logs.configure(settings.log_level)
     try:
