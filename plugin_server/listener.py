@@ -4,6 +4,7 @@ import fcntl
 import os
 import shutil
 import socket
+import stat
 from pathlib import Path
 
 from plugin_server.channel import IDLE_WAIT
@@ -49,6 +50,14 @@ class Listener:
 
     def _check_nobody_answers(self) -> None:
         """Refuse a socket that somebody without our lock listens on; take over one that nobody does."""
+        try:
+            # To connect tells a file of another kind from a dead socket no more than the error does.
+            if not stat.S_ISSOCK(self.path.stat().st_mode):
+                raise ListenError(f"{self.path} is there and is not a socket")
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise ListenError(f"cannot use {self.path}: {error.strerror}") from error
         with socket.socket(socket.AF_UNIX) as probe:
             probe.settimeout(1.0)
             try:
@@ -64,21 +73,21 @@ class Listener:
 
     def _listen(self, mode: int, group: str | None) -> socket.socket:
         sock = socket.socket(socket.AF_UNIX)
-        # Under a name of its own until mode and group are right: nobody connects before they are.
-        fresh = self.path.with_name(f".{self.path.name}.{os.getpid()}")
+        bound = False
         try:
-            fresh.unlink(missing_ok=True)
-            sock.bind(str(fresh))
-            fresh.chmod(mode)
+            sock.bind(str(self.path))
+            bound = True
+            # Mode and group first: until `listen` nobody can connect.
+            self.path.chmod(mode)
             if group is not None:
-                shutil.chown(fresh, group=group)
+                shutil.chown(self.path, group=group)
             sock.listen(BACKLOG)
             # A waiting worker looks about now and then; the option belongs to the socket, which all workers share.
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, IDLE_WAIT)
-            fresh.rename(self.path)
         except (OSError, LookupError) as error:
             sock.close()
-            fresh.unlink(missing_ok=True)
+            if bound:
+                self.path.unlink(missing_ok=True)
             why = error.strerror if isinstance(error, OSError) else error
             raise ListenError(f"cannot listen on {self.path}: {why}") from error
         return sock
