@@ -29,7 +29,7 @@ class LoadedPlugin(msgspec.Struct, frozen=True):
     phases: tuple[str, ...]
     fields: list[Any]
     create: Callable[[dict[str, Any]], Any]
-    ready: Callable[[], str | None]
+    ready: Callable[[], object]
     finish: Callable[[], None]
 
     def schema(self) -> dict[str, Any]:
@@ -59,23 +59,34 @@ def load(module_name: str) -> LoadedPlugin:
     try:
         module = importlib.import_module(module_name)
     except ImportError as error:
-        raise PluginError(f"cannot import the plugin {module_name}: {error}") from error
+        raise PluginError(f"cannot import the plugin {module_name}: {_in_one_line(error)}") from error
+    except BaseException as error:  # a module may raise anything, sys.exit() too
+        raise PluginError(f"importing {module_name} raised {type(error).__name__}: {_in_one_line(error)}") from error
     create = getattr(module, "Plugin", None)
     if not callable(create):
         raise PluginError(f"{module_name} has no class Plugin")
     phases = tuple(phase for phase in PHASES if callable(getattr(create, phase, None)))
     if not phases:
         raise PluginError(f"{module_name}.Plugin has none of the phases {', '.join(PHASES)}")
-    return LoadedPlugin(
-        name=getattr(module, "name", module_name.rpartition(".")[2].replace("_", "-")),
-        version=str(getattr(module, "version", "0.0.0")),
-        priority=int(getattr(module, "priority", 0)),
-        phases=phases,
-        fields=list(getattr(module, "Schema", ())),
-        create=create,
-        ready=getattr(module, "ready", _always_ready),
-        finish=getattr(module, "finish", _nothing_to_finish),
-    )
+    try:
+        plugin = LoadedPlugin(
+            name=msgspec.convert(getattr(module, "name", module_name.rpartition(".")[2].replace("_", "-")), str),
+            version=str(getattr(module, "version", "0.0.0")),
+            priority=int(getattr(module, "priority", 0)),
+            phases=phases,
+            fields=list(getattr(module, "Schema", ())),
+            create=create,
+            ready=getattr(module, "ready", _always_ready),
+            finish=getattr(module, "finish", _nothing_to_finish),
+        )
+        plugin.dump()
+    except (TypeError, ValueError) as error:
+        raise PluginError(f"{module_name}: name, priority or Schema is wrong: {_in_one_line(error)}") from error
+    return plugin
+
+
+def _in_one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())
 
 
 def _always_ready() -> None:

@@ -37,9 +37,6 @@ def main(link_fd: int) -> int:
     except PluginError as error:
         link.send(Failed(str(error)))
         return 1
-    except Exception as error:  # noqa: BLE001  a plugin's module may raise anything; the supervisor tells the operator
-        link.send(Failed(f"importing {settings.plugin} raised {type(error).__name__}: {error}"))
-        return 1
     store = InstanceStore(store_path(Path(settings.socket)))
     link.send(Loaded(plugin.name, plugin.version))
     gc.collect()
