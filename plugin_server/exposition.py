@@ -1,5 +1,7 @@
 """What the server tells the outside: `/metrics` in Prometheus' format and `/ready`, over HTTP on a local address."""
 
+import socket
+import socketserver
 import threading
 from collections.abc import Callable, Iterable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -58,8 +60,7 @@ class Exposition:
     def __init__(self, address: str, report: Callable[[], Report]) -> None:
         host, _, port = address.rpartition(":")
         handler = type("Handler", (_Handler,), {"report": staticmethod(report)})
-        self._server = ThreadingHTTPServer((host.strip("[]") or "127.0.0.1", int(port)), handler)
-        self._server.daemon_threads = True
+        self._server = _Server(host.strip("[]") or "127.0.0.1", int(port), handler)
         self.port: int = self._server.server_address[1]
         threading.Thread(target=self._server.serve_forever, name="exposition", daemon=True).start()
 
@@ -67,6 +68,18 @@ class Exposition:
         """Stop."""
         self._server.shutdown()
         self._server.server_close()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def __init__(self, host: str, port: int, handler: type[BaseHTTPRequestHandler]) -> None:
+        self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        super().__init__((host, port), handler)
+
+    def server_bind(self) -> None:
+        # Not HTTPServer's, which asks the DNS for the name of this machine.
+        socketserver.TCPServer.server_bind(self)
 
 
 class _Handler(BaseHTTPRequestHandler):
