@@ -4,6 +4,7 @@ A message is one packet of JSON on a SOCK_SEQPACKET pair: whole or not at all, a
 """
 
 import array
+import os
 import socket
 from typing import TypeAlias
 
@@ -113,7 +114,10 @@ class Link:
         return True
 
     def receive(self) -> tuple[Message, list[int]] | None:
-        """Take the next message with its descriptors; None when the other end is gone."""
+        """Take the next message with its descriptors; None when the other end is gone.
+
+        Raises msgspec.DecodeError for one that cannot be read, such as one that is too long.
+        """
         space = socket.CMSG_SPACE(_MAX_FDS * array.array("i").itemsize)
         try:
             data, extra, _, _ = self.sock.recvmsg(_MAX_PACKET, space, socket.MSG_CMSG_CLOEXEC)
@@ -125,7 +129,12 @@ class Link:
         for level, kind, content in extra:
             if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
                 fds.frombytes(content[: len(content) - len(content) % fds.itemsize])
-        return _decoder.decode(data), list(fds)
+        try:
+            return _decoder.decode(data), list(fds)
+        except msgspec.DecodeError:
+            for fd in fds:
+                os.close(fd)
+            raise
 
     def close(self) -> None:
         """Close this end."""

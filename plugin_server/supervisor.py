@@ -12,6 +12,7 @@ import time
 from collections import deque
 from pathlib import Path
 
+import msgspec
 import structlog
 
 from plugin_server import logs
@@ -136,7 +137,13 @@ class Supervisor:
     def _hear(self, generation: Generation, worker: WorkerHandle | None) -> None:
         """Take one message of a zygote (worker None) or of a worker."""
         link = generation.link if worker is None else worker.link
-        received = link.receive()
+        try:
+            received = link.receive()
+        except msgspec.DecodeError as error:
+            log.error("message cannot be read", worker=worker and worker.number, error=str(error))
+            if worker is not None:
+                worker.last_sign = time.monotonic()
+            return
         if received is None:
             self._selector.unregister(link)
             if worker is None:

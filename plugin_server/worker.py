@@ -85,7 +85,16 @@ class Worker:
         if sum(channel.timed_out for channel in serving) >= self._settings.max_connections:
             return  # every thread is stuck in the plugin: to be replaced is the only help
         counts = counts_for_sending(metrics.snapshot())
-        self._link.send(Beat(counts, len(serving), self._plugin.ready()), wait=False)
+        self._link.send(Beat(counts, len(serving), self._waiting_for()), wait=False)
+
+    def _waiting_for(self) -> str | None:
+        try:
+            waiting_for = self._plugin.ready()
+        except Exception as error:  # noqa: BLE001  a plugin that cannot say what it waits for still serves
+            return f"its ready() raised {type(error).__name__}"
+        if waiting_for is None or isinstance(waiting_for, str):
+            return waiting_for
+        return f"its ready() gave {waiting_for!r}, not a text or None"
 
     def _cut_short(self, channel: Channel, began: float) -> bool:
         if not channel.cut_short(began, OUT_OF_TIME):
