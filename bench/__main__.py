@@ -5,9 +5,10 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from types import FrameType
 
 from rich.console import Console
 from rich.markdown import Markdown
@@ -172,7 +173,7 @@ class Run:
             probes.close()
 
     @contextmanager
-    def _part(self, what: str) -> Iterator[Callable[[str], None]]:
+    def _part(self, what: str) -> Generator[Callable[[str], None]]:
         """Show what goes on, and leave a line when it is done."""
         began = time.monotonic()
         with self.console.status(what) as status:
@@ -180,7 +181,7 @@ class Run:
         self.console.print(f"{what}: {time.monotonic() - began:.1f} s", highlight=False)
 
     @contextmanager
-    def _kept(self, what: str) -> Iterator[Callable[[str], None]]:
+    def _kept(self, what: str) -> Generator[Callable[[str], None]]:
         """A part whose failure is reported among the results."""
         try:
             with self._part(what) as say:
@@ -188,6 +189,10 @@ class Run:
         except Exception as error:
             self.problems.append(f"{what}: {type(error).__name__}: {error}")
             self.console.print(f"[red]{what} failed:[/] {error}", highlight=False)
+
+
+def _end(_number: int, _frame: FrameType | None) -> None:
+    sys.exit(143)
 
 
 def main() -> int:
@@ -199,7 +204,7 @@ def main() -> int:
     plan = QUICK if arguments.quick else FULL
     directory = arguments.results or (_RESULTS if plan is FULL else Path("build/bench-quick"))
     console = Console()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    signal.signal(signal.SIGTERM, _end)
     with tempfile.TemporaryDirectory(prefix="kaa-bench-") as work:
         run = Run(plan, Path(work), console)
         try:

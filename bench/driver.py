@@ -147,7 +147,7 @@ class PythonDriver:
         if events:
             for thread in threads:
                 thread.join(_PATIENCE)
-            before = [[] for _ in tallies]
+            before = [list[int]() for _ in tallies]
         else:
             time.sleep(seconds)
         took, cpu = time.monotonic() - began, time.process_time() - cpu

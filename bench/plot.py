@@ -17,6 +17,8 @@ def draw(costs: Sequence[Cost], path: Path) -> None:
     mpl.rcParams["svg.hashsalt"] = "kong-app-auth"
     from matplotlib import pyplot
 
+    figure: Any
+    axes: Any
     figure, axes = pyplot.subplots(2, 2, figsize=(11, 7), layout="constrained")
     for row, work in enumerate(WORKS):
         some = [cost for cost in costs if cost.work == work]

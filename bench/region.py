@@ -4,7 +4,7 @@ import random
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
@@ -127,7 +127,7 @@ class Region:
             self._write([Put(Table.CREDENTIALS, digest(key), revoked)])
 
     @contextmanager
-    def beating(self) -> Iterator[None]:
+    def beating(self) -> Generator[None]:
         """Send heartbeats meanwhile, as the sync daemon does."""
         done = threading.Event()
 

@@ -6,7 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -99,7 +99,7 @@ class Server:
 @contextmanager
 def _running(
     name: str, protocol: Protocol, path: Path, command: list[str | Path], environment: dict[str, str]
-) -> Iterator[Server]:
+) -> Generator[Server]:
     log = path.with_suffix(".log")
     inherited = {key: value for key, value in os.environ.items() if not key.startswith("APP_AUTH_")}
     process = start(command, log, env=inherited | environment, cwd=path.parent, start_new_session=True)
@@ -127,7 +127,7 @@ def _answering(server: Server) -> Callable[[], bool]:
 
 
 @contextmanager
-def gateway_node(directory: Path, redis_url: str, on_start: Callable[[Server], None]) -> Iterator[Server]:
+def gateway_node(directory: Path, redis_url: str, on_start: Callable[[Server], None]) -> Generator[Server]:
     """Our server with its follower. `on_start` is called when they are started, before there is a copy."""
     directory.mkdir(parents=True, exist_ok=True)
     settings = {
@@ -163,7 +163,7 @@ def wait_for_copy(server: Server, replica: Replica, patience: float) -> None:
 
 
 @contextmanager
-def sync_daemon(directory: Path, redis_url: str, apps_file: Path) -> Iterator[None]:
+def sync_daemon(directory: Path, redis_url: str, apps_file: Path) -> Generator[None]:
     """The sync daemon on a declarative file."""
     settings = {"APP_AUTH_REGION": REGION, "APP_AUTH_REDIS_URL": redis_url, "APP_AUTH_APPS_FILE": str(apps_file)}
     # It has no socket; the path only names its log.
@@ -172,7 +172,7 @@ def sync_daemon(directory: Path, redis_url: str, apps_file: Path) -> Iterator[No
 
 
 @contextmanager
-def stock_server(directory: Path, replica: Path, *, gevent: bool) -> Iterator[Server]:
+def stock_server(directory: Path, replica: Path, *, gevent: bool) -> Generator[Server]:
     """The server of `kong_pdk`, with our plugin's class on our replica. One process, for it has no more."""
     name = GEVENT if gevent else THREADS
     program = Path(sys.executable).with_name("kong-python-pluginserver")
@@ -190,7 +190,7 @@ def stock_server(directory: Path, replica: Path, *, gevent: bool) -> Iterator[Se
 
 
 @contextmanager
-def npm_server(directory: Path, known_keys: Path) -> Iterator[Server]:
+def npm_server(directory: Path, known_keys: Path) -> Generator[Server]:
     """The npm server, with a plugin that does less than ours (see npm_server/app-auth.js)."""
     program = _installed_npm_server()
     plugins = directory / "plugins"
