@@ -199,7 +199,7 @@ def gateway(
 ) -> None:
     """Run the development gateway, a small stand-in for Kong. Not for production."""
     _need("aiohttp", "dev-gateway")
-    from kong_app_auth.devgateway.serve import run_gateway
+    from kong_app_auth.devgateway.process import run_gateway
     from kong_app_auth.devgateway.settings import PluginServerSettings
     from plugin_server import logs
 
