@@ -62,13 +62,14 @@ def plugin_server(
 
     SIGHUP brings in new settings and new code without losing a request, SIGTERM ends the server after what is in hand.
     """
-    from plugin_server import logs
     from plugin_server.plugin import load
-    from plugin_server.supervisor import StartError, Supervisor
 
     if dump:
         typer.echo(load(PLUGIN).dump().decode())
         return
+
+    from plugin_server import logs
+    from plugin_server.supervisor import StartError, Supervisor
 
     def reload() -> Any:
         try:

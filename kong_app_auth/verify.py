@@ -13,7 +13,7 @@ from kong_app_auth.registry.position import Position
 from kong_app_auth.registry.writer import read_contents
 from kong_app_auth.replica.reader import Replica
 from kong_app_auth.sync.declarative.complaints import Refusal
-from kong_app_auth.sync.watch import WatchedFile
+from kong_app_auth.sync.declarative.document import LARGEST, parse
 
 SHOWN_IDS = 5
 
@@ -48,15 +48,19 @@ def verify(client: Client, region: str, source: Path, replica_directory: Path) -
     """Compare the declarative source, Redis and this node's replica, where each is there."""
     position, in_redis = _registry(client, region)
     findings: list[Finding] = []
-    if source.exists():
-        wanted = WatchedFile(source, region).look()
-        if isinstance(wanted, Contents):
-            findings += _compare(f"{source} and Redis", wanted, in_redis)
-        else:
-            why = f"{wanted.complaints[0]}" if isinstance(wanted, Refusal) else "it cannot be read"
-            findings.append(Finding(f"{source} and Redis", why, differs=True))
+    what = f"{source} and Redis"
+    try:
+        with source.open("rb") as file:
+            wanted = parse(file.read(LARGEST + 1), str(source), region)
+    except FileNotFoundError:
+        findings.append(Finding(what, "not compared, there is no such file"))
+    except OSError as error:
+        findings.append(Finding(what, f"the file cannot be read: {error.strerror}", differs=True))
     else:
-        findings.append(Finding(f"{source} and Redis", "not compared, there is no such file"))
+        if isinstance(wanted, Refusal):
+            findings.append(Finding(what, f"the file is refused: {wanted.complaints[0]}", differs=True))
+        else:
+            findings += _compare(what, wanted, in_redis)
     replica = Replica(replica_directory)
     copied = replica.contents()
     if copied is None:
