@@ -215,7 +215,7 @@ def _multi_map(table: dict[bytes, LuaValue]) -> dict[bytes, LuaValue]:
 
 def _table(entity: Entity) -> Entity:
     """Give an entity as Lua holds it: without nulls, and in its workspace."""
-    table = {name: value for name, value in entity.items() if value is not None}
+    table: Entity = {name: value for name, value in entity.items() if value is not None}
     if "created_at" in table:
         table["ws_id"] = WORKSPACE_ID
     return table

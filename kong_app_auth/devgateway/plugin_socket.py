@@ -97,6 +97,11 @@ class PluginConnection(asyncio.Protocol):
                 raise CallFailed(self._failure)
         return self._messages.popleft()
 
+    @property
+    def pending(self) -> bool:
+        """Whether the next `read` will not wait."""
+        return bool(self._messages)
+
     def clean(self) -> bool:
         """Say whether nothing unread is left, so that another call may use the connection."""
         return self._failure is None and not self._messages

@@ -120,14 +120,25 @@ class ProtobufRpc:
         return answer
 
     async def _bridge(self, connection: PluginConnection, exchange: Exchange) -> None:
-        """Run the PDK calls of an event until the empty frame that ends it."""
-        while name := await self._read(connection):
-            arguments = await self._read(connection)
-            method = _METHODS.get(name)
-            if method is None:
-                raise LuaError(f"method {name[:100]!r} not found")
-            result = await self._pdk.call(exchange, name, *method.decode(arguments))
-            connection.write(frame(method.encode(result)))
+        """Run the PDK calls of an event until the empty frame that ends it.
+
+        Replies to calls that came together go out together; Kong makes two writes of each, which no server can tell.
+        """
+        replies: list[bytes] = []
+        try:
+            while name := await self._read(connection):
+                arguments = await self._read(connection)
+                method = _METHODS.get(name)
+                if method is None:
+                    raise LuaError(f"method {name[:100]!r} not found")
+                result = await self._pdk.call(exchange, name, *method.decode(arguments))
+                replies.append(frame(method.encode(result)))
+                if not connection.pending:
+                    connection.write(b"".join(replies))
+                    replies.clear()
+        finally:
+            if replies and connection.usable:
+                connection.write(b"".join(replies))
 
     async def _read(self, connection: PluginConnection) -> bytes:
         message = await connection.read(self._timeout)

@@ -96,7 +96,11 @@ class _Body:
 
 
 class _ProxiedResponse(web.StreamResponse):
-    """An upstream's answer: aiohttp's defaults for missing headers are left out."""
+    """An upstream's answer: aiohttp's defaults for missing headers are left out, and the headers go out with the first
+    bytes of the body.
+    """
+
+    _send_headers_immediately = False
 
     async def _prepare_headers(self) -> None:
         untyped = "Content-Type" not in self.headers

@@ -1,5 +1,6 @@
 """MsgPack:1 with the stock Python server, `kong_pdk`, as a real process: it works, and fails open where Kong does."""
 
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -59,6 +60,10 @@ class StockStage:
         command = [COMMAND, "-p", self.path, "--socket-name", self.socket.name, "--plugins-directory", self.plugins]
         return start(command, self.path / "server.log")
 
+    def listens(self) -> bool:
+        with socket.socket(socket.AF_UNIX) as client:
+            return client.connect_ex(str(self.socket)) == 0
+
     def get(self, *headers: tuple[bytes, bytes]) -> tuple[int, bytes]:
         status, _, body = raw_request(self.gateway.proxy_url, http_get(b"/", list(headers)))
         return status, body
@@ -74,7 +79,7 @@ def stock(tmp_path: Path) -> Iterator[StockStage]:
 def server(stock: StockStage) -> "Iterator[subprocess.Popen[bytes]]":
     process = stock.start_server()
     try:
-        wait_until(stock.socket.exists, "the stock server's socket")
+        wait_until(stock.listens, "the stock server")
         yield process
     finally:
         end(process)
