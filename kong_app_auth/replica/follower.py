@@ -157,7 +157,7 @@ class Follower:
     def _copy(self, client: Client, meta: Meta) -> bool:
         """Take a fresh copy. False where the registry changed so that another attempt is needed."""
         started = time.monotonic()
-        self._say("taking a fresh copy", seq=meta.position.seq)
+        self._say("taking a fresh copy", level="info", seq=meta.position.seq)
         records = skipped = 0
         copy = self._store.fresh_copy()
         try:
@@ -269,8 +269,8 @@ class Follower:
         if client is not None:
             client.close()
 
-    def _say(self, event: str, **context: object) -> None:
+    def _say(self, event: str, level: str = "warning", **context: object) -> None:
         """Log what stands in the way, once until all is well again: what is tried again and again is not told again."""
         if event not in self._told:
             self._told.add(event)
-            _log.warning(event, region=self._keys.region, **context)
+            getattr(_log, level)(event, region=self._keys.region, **context)

@@ -235,8 +235,8 @@ class Store:
             except OSError:
                 self.close()
                 raise
-        # The numbers of generations go on even where `status` was lost: no reader shall mistake a new file for an old.
-        self._last_generation = max(self._status.generation, *self._generations(), 0)
+            # Numbers of generations go on even where `status` was lost: no reader shall mistake a new file for an old.
+            self._last_generation = max(self._status.generation, *self._generations(), 0)
         generation = self._status.generation
         if self._status.trusted:
             path = data_file(self._directory, generation)

@@ -98,8 +98,16 @@ def test_entry_that_was_lost_from_the_stream_is_noticed(valkey, region_of, follo
     lost = region.become(sample("a", "b"))
     with valkey.client() as raw:
         assert raw.xdel(KEYS.changes, f"{lost.seq}-0") == 1
+    heard = reader(directory, "last_heard")
     region.heartbeat()
-    step_until(follower, lambda: reader(directory, "position") == lost)
+
+    def noticed():
+        if reader(directory, "position") == lost:
+            return True
+        assert reader(directory, "last_heard") == heard, "a heartbeat of another position says nothing of this copy"
+        return False
+
+    step_until(follower, noticed)
     assert reader(directory, "contents") == (lost, sample("a", "b"))
 
 
@@ -197,6 +205,27 @@ def test_registry_restored_from_an_older_dump_revives_no_key_before_a_writer_has
     assert (after.seq, after.tip) != (position.seq, position.tip)
     step_until(follower, lambda: reader(directory, "position") == after)
     assert reader(directory, "contents") == (after, sample("a"))
+
+
+def test_registry_that_went_another_way_meanwhile_is_copied(valkey, region_of, follower_of, directory, reader):
+    """The last batch was lost in a failover, and others were written in its place while no follower ran."""
+    region, follower = region_of(valkey), follower_of(valkey)
+    before = region.begin(sample("a", "b"))
+    with valkey.client() as raw:
+        dumped = dump(raw)
+    position = region.become(sample("a"))
+    step_until(follower, lambda: reader(directory, "position") == position)
+    for further in (sample("b"), sample("b", "c")):
+        follower.close()
+        with valkey.client() as raw:
+            restore(raw, dumped)
+        assert region.writer.read() == (before, sample("a", "b"))
+        region.contents = sample("a", "b")
+        region.become(sample("b", "x"))
+        after = region.become(further)
+        assert (after.epoch, after.seq) == (position.epoch, position.seq + 1)
+        step_until(follower, lambda after=after: reader(directory, "position") == after)
+        assert reader(directory, "contents") == (after, further)
 
 
 def test_older_registry_that_its_writer_vouches_for_is_taken(valkey, region_of, follower_of, directory, reader):
@@ -309,6 +338,7 @@ def test_changes_while_a_copy_is_taken_are_in_it(valkey, region_of, directory, r
     """Between the pieces that the follower reads, something changes that it has read or is about to read."""
     region = region_of(valkey)
     region.begin(sample(*range(2500)))
+    begun = region.writer.read()[0]
     signs, gone, came = itertools.count(), iter(range(2500)), iter(range(3000, 6000))
 
     def change():
@@ -326,6 +356,7 @@ def test_changes_while_a_copy_is_taken_are_in_it(valkey, region_of, directory, r
         follower.step(BLOCK_MS)
     assert [log["event"] for log in logs] == ["taking a fresh copy", "fresh copy in force"]
     assert next(gone) > 10
+    assert reader(directory, "position").seq > begun.seq + 10, "with the changes that came while it was read"
     position, expected = region.writer.read()
     signs = itertools.repeat(1)
     step_until(follower, lambda: reader(directory, "position") == position)
