@@ -1,4 +1,4 @@
-"""Servers for integration tests: started once a session, and flushed (and revived where one was killed) for each test."""
+"""Servers for integration tests: started once a session, and flushed (revived, where one was killed) for each test."""
 
 from collections.abc import Iterator
 
