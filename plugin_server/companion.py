@@ -27,10 +27,14 @@ class CompanionProcess:
         self._started = 0.0
         self._start_at = 0.0
         self._delay = 0.1
+        self._ending_since = 0.0
 
     def look_after(self, now: float) -> None:
         """Start it if it is due, take its signs of life, and replace it if there are none. `now` is monotonic time."""
         process = self._process
+        if self._ending_since:
+            self._see_it_end(now)
+            return
         if process is None:
             if now >= self._start_at:
                 self._start(now)
@@ -52,19 +56,37 @@ class CompanionProcess:
         self._delay = 0.1 if now - self._started > 2 * _SLOWEST_RESTART else min(2 * self._delay, _SLOWEST_RESTART)
         self._start_at = now + self._delay
 
+    def ask_to_end(self, now: float) -> None:
+        """Ask it to end and wait for nothing: `look_after` sees to it, by force after 5 s."""
+        self._ending_since = now
+        if self._process is not None:
+            self._process.send_signal(signal.SIGCONT)
+            self._process.terminate()
+
+    def ended(self) -> bool:
+        """Say whether there is no such process now."""
+        return self._process is None
+
     def stop(self) -> None:
-        """End it: politely, then by force after 5 s."""
+        """End it and wait: politely, then by force after 5 s."""
+        self.ask_to_end(self._ending_since)
         process = self._process
         if process is None:
             return
-        process.send_signal(signal.SIGCONT)
-        process.terminate()
         try:
             process.wait(_STOP_WITHIN)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
         self._forget()
+
+    def _see_it_end(self, now: float) -> None:
+        if self._process is None:
+            return
+        if self._process.poll() is not None:
+            self._forget()
+        elif now - self._ending_since > _STOP_WITHIN:
+            self._process.kill()
 
     def _start(self, now: float) -> None:
         ours, theirs = os.pipe()
@@ -76,8 +98,8 @@ class CompanionProcess:
                 pass_fds=(theirs,),
                 stdin=subprocess.DEVNULL,
             )
-        except OSError as error:
-            log.error("companion cannot be started", companion=self.settings.name, error=error.strerror)
+        except (OSError, ValueError) as error:  # ValueError: a NUL in the command or the environment
+            log.error("companion cannot be started", companion=self.settings.name, error=type(error).__name__)
             os.close(ours)
             self._start_at = now + _SLOWEST_RESTART
             return

@@ -15,6 +15,8 @@ from plugin_server.control import Drain, Fork, Link, Load
 from plugin_server.metrics import Key
 from plugin_server.settings import ServerSettings
 
+_LOAD_AGAIN_AFTER = 2.0
+
 log = structlog.get_logger("plugin_server")
 
 
@@ -30,6 +32,7 @@ class WorkerHandle:
         self.pid = 0
         self.ready = False
         self.draining_since = 0.0
+        self._told_to_drain = False
         self.counts: dict[Key, float] = {}
         self.connections = 0
         self.waiting_for: str | None = "its first worker"
@@ -49,10 +52,9 @@ class WorkerHandle:
                 signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
 
     def drain(self, now: float) -> None:
-        """Ask it to hand its connections over and end."""
-        if not self.draining_since:
-            self.draining_since = now
-            self.link.send(Drain(), wait=False)
+        """Ask it to hand its connections over and end. To be called again: its link may be full at first."""
+        self.draining_since = self.draining_since or now
+        self._told_to_drain = self._told_to_drain or self.link.send(Drain(), wait=False)
 
     def close(self) -> None:
         """Forget it."""
@@ -62,18 +64,27 @@ class WorkerHandle:
 
 
 class Generation:
-    """A zygote with its workers."""
+    """A zygote with its workers.
+
+    `zygote_due` is the monotonic time in seconds at which a zygote that ended is to be replaced, 0.0 while one lives.
+    """
 
     def __init__(self, settings: ServerSettings, listener: socket.socket) -> None:
         self.settings = settings
         self.workers: dict[int, WorkerHandle] = {}
         self.loaded = False
+        self.zygote_due = 0.0
         self._listener = listener
         self.process, self.link = self._start_zygote()
 
+    def lost_zygote(self, now: float) -> None:
+        """Take note that the zygote died: it is replaced at once, or after a while where it could not even load."""
+        self.zygote_due = now if self.loaded else now + _LOAD_AGAIN_AFTER
+        self.loaded = False
+
     def restart_zygote(self) -> None:
         """Replace a zygote that died; its workers live on."""
-        self.loaded = False
+        self.zygote_due = 0.0
         self.close_zygote()
         self.process, self.link = self._start_zygote()
 

@@ -29,6 +29,7 @@ _LOOK_EVERY = 0.1
 _DRAIN_WITHIN = 10.0
 _LOAD_WITHIN = 30.0
 _YOUNG = 1.0
+_AWAY = 1.0
 _RESTARTS = "plugin_server_worker_restarts_total"
 _RELOADS = "plugin_server_reloads_total"
 _COMPANION_RESTARTS = "plugin_server_companion_restarts_total"
@@ -75,6 +76,7 @@ class Supervisor:
         self._next_since = 0.0
         self._old: list[Generation] = []
         self._companions = [CompanionProcess(companion) for companion in settings.companions]
+        self._leaving_companions: list[CompanionProcess] = []
         self._homeless: deque[tuple[Connection, int]] = deque()
         self._definitions: dict[str, Definition] = {definition.name: definition for definition in _OWN}
         self._counts_of_the_dead: dict[Key, float] = {}
@@ -84,6 +86,8 @@ class Supervisor:
         self._asked: set[signal.Signals] = set()
         self._error: str | None = None
         self._ever_served = False
+        self._stopping = False
+        self._looked = time.monotonic()
 
     def run(self) -> int:
         """Serve until a signal ends it; gives the exit code."""
@@ -104,7 +108,7 @@ class Supervisor:
                     log.critical("plugin server cannot start", error=self._error)
                     sys.stderr.write(f"{self._error}\n")
                     return 2
-                if signal.SIGHUP in self._asked:
+                if signal.SIGHUP in self._asked and self._next is None:
                     self._asked.discard(signal.SIGHUP)
                     self._begin_reload()
                 self._look_about(time.monotonic())
@@ -180,7 +184,7 @@ class Supervisor:
             worker.ready = True
             self._ever_served = True
             self._definitions.update({definition.name: definition for definition in message.definitions})
-            if generation is self._next and generation.all_ready():
+            if generation is self._next and generation.all_ready() and not self._stopping:
                 self._take_over(generation)
         elif isinstance(message, Beat):
             worker.counts = {tuple(key): value for key, value in message.counts}
@@ -210,30 +214,46 @@ class Supervisor:
     # Looking after
 
     def _look_about(self, now: float) -> None:
+        away, self._looked = now - self._looked > _AWAY, now
         for generation in self._generations():
             for worker in list(generation.workers.values()):
-                if now - worker.last_sign > generation.settings.liveness:
-                    log.error("worker hangs and is killed", worker=worker.number, pid=worker.pid)
-                    self._count(_RESTARTS, "hung")
-                    worker.last_sign = now  # once; the end of its link follows
-                    worker.kill()
-                elif worker.draining_since and now - worker.draining_since > _DRAIN_WITHIN:
-                    worker.kill()
+                if away:
+                    worker.last_sign = now  # who was stopped or busy itself cannot tell who hangs
+                elif now - worker.last_sign > generation.settings.liveness:
+                    self._end_hung(generation, worker, now)
+                if worker.draining_since:
+                    worker.drain(now)
+                    if now - worker.draining_since > generation.settings.deadline + _DRAIN_WITHIN:
+                        worker.kill()
         if self._next is not None and now - self._next_since > _LOAD_WITHIN:
             self._give_up_reload("it took too long to load")
+        if self._current.zygote_due and now >= self._current.zygote_due:
+            self._current.restart_zygote()
+            self._selector.register(self._current.link, selectors.EVENT_READ, (self._current, None))
         self._fork_missing(self._current)
         self._rehouse()
         for generation in self._old.copy():
             if not generation.workers:
                 self._old.remove(generation)
                 self._drop_zygote(generation)
-        for companion in self._companions:
+        for companion in self._leaving_companions or self._companions:  # never an old one beside a new one
             companion.look_after(now)
+        self._leaving_companions = [old for old in self._leaving_companions if not old.ended()]
+
+    def _end_hung(self, generation: Generation, worker: WorkerHandle, now: float) -> None:
+        worker.last_sign = now  # once; the end of its link follows
+        if not worker.pid:
+            log.error("zygote hangs and is killed", pid=generation.process.pid)
+            generation.process.kill()
+            return
+        log.error("worker hangs and is killed", worker=worker.number, pid=worker.pid)
+        self._count(_RESTARTS, "hung")
+        worker.kill()
 
     def _fork_missing(self, generation: Generation) -> None:
         """Fork the workers that a generation lacks."""
         now = time.monotonic()
-        if not generation.loaded or now < self._fork_not_before:
+        if not generation.loaded or now < self._fork_not_before or self._stopping:
             return
         for _ in range(generation.settings.workers - len(generation.workers)):
             worker = generation.fork(self._next_worker, now)
@@ -256,20 +276,16 @@ class Supervisor:
     def _zygote_ended(self, generation: Generation) -> None:
         if generation is self._next:
             self._give_up_reload("its process ended")
-        elif generation is self._current and self._error is None and not self._asked:
+        elif generation is self._current and self._error is None and not self._stopping:
             if not self._ever_served:
                 self._error = "the plugin's process ended while it was loading"
                 return
             log.error("zygote ended and is replaced")
-            generation.restart_zygote()
-            self._selector.register(generation.link, selectors.EVENT_READ, (generation, None))
+            generation.lost_zygote(time.monotonic())
 
     # Reloading
 
     def _begin_reload(self) -> None:
-        if self._next is not None:
-            log.warning("reload asked for during a reload")
-            return
         settings = self._reload()
         wrong = settings if isinstance(settings, str) else settings.check()
         if isinstance(settings, str) or wrong is not None:
@@ -293,7 +309,8 @@ class Supervisor:
         self._settings = generation.settings
         logs.configure(self._settings.log_level)
         for companion in self._companions:
-            companion.stop()
+            companion.ask_to_end(now)
+        self._leaving_companions += self._companions
         self._companions = [CompanionProcess(companion) for companion in self._settings.companions]
         self._count(_RELOADS, "done")
         log.info("reload done", workers=len(generation.workers))
@@ -313,6 +330,7 @@ class Supervisor:
 
     def _stop(self) -> None:
         """End: refuse new connections, finish what is in hand, leave nothing running."""
+        self._stopping = True
         log.info("plugin server stops")
         self._listener.close()
         now = time.monotonic()
@@ -334,7 +352,7 @@ class Supervisor:
                 give_up += 1.0
         for generation in self._generations():
             self._drop_zygote(generation)
-        for companion in self._companions:
+        for companion in (*self._leaving_companions, *self._companions):
             companion.stop()
         if self._exposition is not None:
             self._exposition.close()

@@ -147,8 +147,7 @@ class KongConnection:
     def begin(self, instance: int, phase: str = "access") -> int:
         """Send an event and give its sequence; `follow` does the rest."""
         sequence = next(self._sequences)
-        event = pb.CmdHandleEvent(instance_id=instance, event_name=phase.encode())
-        self.send_frame(pb.RpcCall(sequence=sequence, cmd_handle_event=event).SerializeToString())
+        self.send_frame(event_call(instance, phase, sequence))
         return sequence
 
     def follow(self, sequence: int, answers: Answers | None = None) -> Outcome:
@@ -173,6 +172,12 @@ class KongConnection:
     def event(self, instance: int, answers: Answers | None = None, phase: str = "access") -> Outcome:
         """Run one event from its beginning to its end."""
         return self.follow(self.begin(instance, phase), answers)
+
+
+def event_call(instance: int, phase: str = "access", sequence: int = 1) -> bytes:
+    """The payload of the frame that opens an event."""
+    event = pb.CmdHandleEvent(instance_id=instance, event_name=phase.encode())
+    return pb.RpcCall(sequence=sequence, cmd_handle_event=event).SerializeToString()
 
 
 def ask_once(path: str | Path, instance: int, answers: Answers | None = None) -> Outcome:
