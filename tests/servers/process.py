@@ -35,6 +35,11 @@ def wait_until(condition: Callable[[], T], what: str = "", patience: float = PAT
     return answer
 
 
+def end_with_parent() -> None:
+    """Have the kernel kill this process when the one that started it is gone, however that went."""
+    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
 def start(command: Sequence[str | Path], log: Path, **options: object) -> subprocess.Popen[bytes]:
     """Start a process that ends with this one, even if this one is killed. To be called from the main thread."""
     with log.open("ab") as output:
@@ -43,7 +48,7 @@ def start(command: Sequence[str | Path], log: Path, **options: object) -> subpro
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
-            preexec_fn=lambda: _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL),  # noqa: PLW1509 – one system call
+            preexec_fn=end_with_parent,  # noqa: PLW1509 – one system call
             **options,  # type: ignore[call-overload]
         )
 

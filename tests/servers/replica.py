@@ -20,7 +20,7 @@ from kong_app_auth.registry.connection import connect
 from kong_app_auth.replica.follower import Follower
 from kong_app_auth.replica.reader import Replica
 from kong_app_auth.replica.store import DEFAULT_MAP_SIZE
-from tests.servers.process import end
+from tests.servers.process import end, end_with_parent
 
 
 class Reader:
@@ -159,6 +159,7 @@ def _follow(url: str, region: str, directory: Path, lockstep: bool, file_limit: 
 
 
 if __name__ == "__main__":
+    end_with_parent()
     parser = argparse.ArgumentParser()
     parser.add_argument("what", choices=["read", "follow"])
     parser.add_argument("where", nargs="*")
