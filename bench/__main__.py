@@ -205,7 +205,7 @@ def main() -> int:
     directory = arguments.results or (_RESULTS if plan is FULL else Path("build/bench-quick"))
     console = Console()
     signal.signal(signal.SIGTERM, _end)
-    with tempfile.TemporaryDirectory(prefix="kaa-bench-") as work:
+    with tempfile.TemporaryDirectory(prefix="app-auth-bench-") as work:
         run = Run(plan, Path(work), console)
         try:
             run.measure()

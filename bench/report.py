@@ -104,7 +104,6 @@ def _costs(work: str, results: Results) -> str:
             continue
         beside = cost.cpu_us.median / ours[cost.connections].cpu_us.median if cost.connections in ours else 0.0
         traced = calls.get((cost.server, work))
-        at_least = "≥ " if cost.server == THREADS else ""
         rows.append(
             (
                 cost.server,
@@ -117,7 +116,7 @@ def _costs(work: str, results: Results) -> str:
                 f"{cost.events_per_second.least:,.0f}–{cost.events_per_second.most:,.0f}",
                 f"{cost.p50_us:,.0f}",
                 f"{cost.p99_us:,.0f}",
-                f"{at_least}{cost.switches:.2f}",
+                "–" if cost.server == THREADS else f"{cost.switches:.2f}",
                 f"{traced:.1f}" if traced is not None and cost.connections == 16 else "",
             )
         )
@@ -182,8 +181,8 @@ def _how(results: Results) -> str:
   of the key itself in a Map, no hashing, no decision, no log.
 - CPU is user and system time of all processes of a server, children included, without the follower. The kernel gives
   it in steps of 10 ms; the split into user and system is sampled. Switches are voluntary ones of threads that live:
-  the stock server in threads makes a thread for each event, whose switches are lost with it. System calls are
-  counted by strace in a run of their own, at 16 connections.
+  the stock server in threads makes a thread for each event, which takes its count along. System calls are counted by
+  strace in a run of their own, at 16 connections, which slows everything and with it the threads' turns.
 - Resident sizes are taken after {"random requests for known keys" if results.memory else "nothing"}; "most" is the
   kernel's high-water mark, which is what the bar is about. Pages of the mapped file count in each process that touched
   them, though the node holds them once.
