@@ -1,0 +1,16 @@
+"""Options of the whole suite."""
+
+import pytest
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    kong = parser.getgroup("kong", "a real Kong instead of the development gateway (docs/testing.md)")
+    kong.addoption("--kong-proxy", metavar="URL", help="where it proxies, such as http://127.0.0.1:8000")
+    kong.addoption("--kong-admin", metavar="URL", help="its Admin API, such as http://127.0.0.1:8001")
+    kong.addoption("--kong-socket", metavar="PATH", help="pluginserver_app_auth_socket of that Kong's kong.conf")
+    kong.addoption(
+        "--kong-upstream-host", metavar="HOST", default="127.0.0.1", help="the name by which it reaches this machine"
+    )
+    size = parser.getgroup("size", "how long the long tests are")
+    size.addoption("--refused-requests", type=int, default=20_000, help="refused requests of the memory test")
+    size.addoption("--revocations", type=int, default=20, help="revocations of the test of promise 3")

@@ -1,0 +1,5 @@
+"""The data path, started once a module."""
+
+from tests.system.fixtures import data_path, kong, needs_kong, shared_data_path
+
+__all__ = ["data_path", "kong", "needs_kong", "shared_data_path"]
