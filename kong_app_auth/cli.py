@@ -126,8 +126,12 @@ def follower(*, settings: Settings, read_again: Read) -> None:  # noqa: ARG001  
 
     logs.configure(settings.log_level)
     stop = threading.Event()
+
+    def end(_number: int, _frame: object) -> None:
+        stop.set()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+        signal.signal(number, end)
     watchdog = os.environ.pop(WATCHDOG_FD, None)
 
     def alive() -> None:

@@ -7,7 +7,7 @@ latter's Lua style (a pair of value and error) is understood, and its header val
 import os
 from collections.abc import Mapping
 from time import time
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
@@ -271,14 +271,14 @@ def _count(headers: Mapping[str, Json]) -> int:
     count = len(headers)
     for value in headers.values():
         if type(value) is list:
-            count += len(value) - 1
+            count += len(cast("list[str]", value)) - 1
     return count
 
 
 def _value(result: Any) -> Any:
     """What a PDK function gave. The stock server's Lua style gives a pair of value and error."""
     if type(result) is tuple:
-        value, error = result
+        value, error = cast("tuple[Any, str | None]", result)
         if error is not None:
             raise RuntimeError("Kong reported an error")
         return value

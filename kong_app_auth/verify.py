@@ -1,8 +1,9 @@
 """Looking at a registry: what it holds, and whether source, Redis and a replica hold the same."""
 
 from collections.abc import Iterator
+from enum import Enum
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
@@ -33,7 +34,7 @@ class Finding(msgspec.Struct, frozen=True):
 def summary(client: Client, region: str) -> list[dict[str, Any]]:
     """Where a region's registry stands, and how many records each table has. Raises LookupError where none is."""
     position, contents = _registry(client, region)
-    return [{"region": region, **_fields(position)}, {table.value: len(contents.table(table)) for table in Table}]
+    return [{"region": region, **_plain(position)}, {table.value: len(contents.table(table)) for table in Table}]
 
 
 def records_of(client: Client, region: str, table: str) -> Iterator[dict[str, Any]]:
@@ -41,7 +42,7 @@ def records_of(client: Client, region: str, table: str) -> Iterator[dict[str, An
     if table not in set(Table):
         raise LookupError(f"there is no table {table!r}; there are {', '.join(Table)}")
     _, contents = _registry(client, region)
-    return iter([_fields(record) for record in contents.table(Table(table)).values()])
+    return iter([_plain(record) for record in contents.table(Table(table)).values()])
 
 
 def verify(client: Client, region: str, source: Path, replica_directory: Path) -> list[Finding]:
@@ -95,15 +96,14 @@ def _registry(client: Client, region: str) -> tuple[Position, Contents]:
     return found
 
 
-def _fields(record: msgspec.Struct) -> dict[str, Any]:
-    """A record with the names of its fields, which its encoding leaves out."""
-    plain: dict[str, Any] = {}
-    for name in record.__struct_fields__:
-        value = getattr(record, name)
-        if isinstance(value, tuple):
-            plain[name] = [_fields(item) if isinstance(item, msgspec.Struct) else item for item in value]
-        elif isinstance(value, dict):
-            plain[name] = {key: getattr(state, "name", str(state)).lower() for key, state in value.items()}
-        else:
-            plain[name] = value.name.lower() if hasattr(value, "name") else value
-    return plain
+def _plain(value: Any) -> Any:
+    """A record as JSON shows it: with the names of its fields, which its encoding leaves out, and those of states."""
+    if isinstance(value, msgspec.Struct):
+        return {name: _plain(getattr(value, name)) for name in value.__struct_fields__}
+    if isinstance(value, Enum):
+        return value.name.lower()
+    if isinstance(value, tuple):
+        return [_plain(item) for item in cast("tuple[Any, ...]", value)]
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in cast("dict[str, Any]", value).items()}
+    return value

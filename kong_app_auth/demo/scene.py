@@ -31,7 +31,8 @@ class Keys(msgspec.Struct, frozen=True):
 
 def new_keys() -> Keys:
     """Mint the keys of a run."""
-    return Keys(*(mint(REGION) for _ in range(4)), mint("us"))
+    dashboard, newcomer, planner, retiring = (mint(REGION) for _ in range(4))
+    return Keys(dashboard, newcomer, planner, retiring, elsewhere=mint("us"))
 
 
 def apps_yaml(keys: Keys, *, retiring_revoked: bool = False) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum
+from typing import cast
 from urllib.parse import unquote_to_bytes
 
 import msgspec
@@ -44,9 +45,10 @@ def key_in_headers(headers: Mapping[str, object], names: Sequence[str]) -> Prese
         if not value:
             continue
         if isinstance(value, list | tuple):
-            if len(value) != 1:
+            values = cast("Sequence[object]", value)
+            if len(values) != 1:
                 return Absence.DUPLICATE
-            value = value[0]
+            value = values[0]
         if not isinstance(value, str) or not value:
             continue
         if found is not None:
