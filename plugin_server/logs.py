@@ -1,7 +1,8 @@
 """Logs of the server's processes: one JSON object a line, on standard error."""
 
 import logging
-import sys
+import os
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -14,8 +15,22 @@ def _render(_: Any, __: str, event: structlog.typing.EventDict) -> bytes:
     return msgspec.json.encode(event, enc_hook=str)
 
 
+class _StandardError:
+    """Writes lines to standard error, each in one write, so that processes may share the stream.
+
+    A line that cannot be written is lost and nothing else: neither a full disk nor a reader that is gone may reach the
+    request path.
+    """
+
+    def msg(self, line: bytes) -> None:
+        with suppress(OSError):
+            os.write(2, line + b"\n")
+
+    debug = info = warning = error = critical = msg
+
+
 def configure(level: str) -> None:
-    """Set logging up for this process; a line goes out in one write, so that processes may share the stream."""
+    """Set logging up for this process."""
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
@@ -24,6 +39,6 @@ def configure(level: str) -> None:
             _render,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
-        logger_factory=structlog.BytesLoggerFactory(sys.stderr.buffer),
+        logger_factory=lambda *_: _StandardError(),
         cache_logger_on_first_use=True,
     )
