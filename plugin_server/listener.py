@@ -6,10 +6,13 @@ import shutil
 import socket
 import stat
 from pathlib import Path
+from time import monotonic, sleep
 
 from plugin_server.channel import IDLE_WAIT
 
 BACKLOG = 4096
+_PREDECESSOR_ENDS_WITHIN = 1.0
+"""Seconds: workers whose supervisor was killed answer until they have noticed."""
 
 
 class ListenError(Exception):
@@ -58,18 +61,25 @@ class Listener:
             return
         except OSError as error:
             raise ListenError(f"cannot use {self.path}: {error.strerror}") from error
+        give_up = monotonic() + _PREDECESSOR_ENDS_WITHIN
+        while self._somebody_answers():
+            if monotonic() > give_up:
+                raise ListenError(f"another server answers on {self.path}")
+            sleep(0.05)
+
+    def _somebody_answers(self) -> bool:
         with socket.socket(socket.AF_UNIX) as probe:
             probe.settimeout(1.0)
             try:
                 probe.connect(str(self.path))
             except FileNotFoundError:
-                return
+                return False
             except ConnectionRefusedError:
                 self.path.unlink(missing_ok=True)
-                return
+                return False
             except OSError as error:
                 raise ListenError(f"{self.path} is there and is not a socket to take over: {error.strerror}") from error
-        raise ListenError(f"another server answers on {self.path}")
+        return True
 
     def _listen(self, mode: int, group: str | None) -> socket.socket:
         sock = socket.socket(socket.AF_UNIX)

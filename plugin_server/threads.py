@@ -131,6 +131,8 @@ class Threads:
         except BlockingIOError:
             return None
         except OSError as error:
+            if self._draining:
+                return None
             log.error("cannot accept connections", error=error.strerror)
             time.sleep(0.1)  # out of descriptors or memory: do not spin
             return None

@@ -39,6 +39,7 @@ class Worker:
         self._settings = settings
         self._plugin = plugin
         self._link = link
+        self._listener = listener
         commands = Commands(plugin, Instances(store, plugin.create))
         self._threads = Threads(listener, commands, self._hand_over, settings.max_connections)
         self._next_beat = 0.0
@@ -109,6 +110,7 @@ class Worker:
         """End without a supervisor: finish what is in hand, take nothing new."""
         log.error("the supervisor is gone")
         self._threads.drain()
+        self._listener.shutdown(socket.SHUT_RDWR)  # of all workers: a new server finds that nobody answers any more
         give_up = time.monotonic() + self._settings.deadline
         while not self._threads.drained() and time.monotonic() < give_up:
             self._look_about()

@@ -7,7 +7,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 import uuid
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
@@ -200,10 +199,10 @@ def resident(pid: int) -> int:
     return pages * os.sysconf("SC_PAGE_SIZE")
 
 
-def cpu_seconds(pid: int) -> float:
-    """CPU time that a process has used."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+def voluntary_switches(pid: int) -> int:
+    """How often the main thread of a process has gone to wait for something."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(status.partition("\nvoluntary_ctxt_switches:")[2].split()[0])
 
 
 def is_alive(pid: int) -> bool:
@@ -214,12 +213,11 @@ def is_alive(pid: int) -> bool:
         return False
 
 
-def stay(condition: Any, seconds: float) -> None:
-    """Look for a while whether a condition stays true."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        assert condition()
-        time.sleep(0.02)
+def freeze(pid: int) -> None:
+    """Stop a process, and wait until each of its threads has stopped."""
+    os.kill(pid, signal.SIGSTOP)
+    tasks = Path(f"/proc/{pid}/task")
+    wait_until(lambda: all(_state(int(task.name)) == "T" for task in tasks.iterdir()), "it has stopped")
 
 
 def _state(pid: int) -> str:
