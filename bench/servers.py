@@ -202,6 +202,7 @@ def npm_server(directory: Path, known_keys: Path) -> Generator[Server]:
         "BENCH_KEYS": str(known_keys),
         "BENCH_KEY_LENGTH": str(KEY_LENGTH),
         "NODE_ENV": "production",
+        "DISABLE_V8_COMPILE_CACHE": "1",  # it would stay in /tmp
         "NODE_PATH": str(_NPM_DIRECTORY / "node_modules"),
     }
     with _running(NPM, Protocol.MSGPACK, path, command, environment) as server:
