@@ -12,5 +12,5 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--kong-upstream-host", metavar="HOST", default="127.0.0.1", help="the name by which it reaches this machine"
     )
     size = parser.getgroup("size", "how long the long tests are")
-    size.addoption("--refused-requests", type=int, default=20_000, help="refused requests of the memory test")
+    size.addoption("--refused-requests", type=int, default=10_000, help="refused requests of the memory test")
     size.addoption("--revocations", type=int, default=20, help="revocations of the test of promise 3")

@@ -15,11 +15,15 @@ Header = tuple[str | bytes, str | bytes]
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """An answer. Header names are in lower case, in the order that they came in."""
+    """An answer. Header names are in lower case, in the order that they came in.
+
+    `last`: the server closes the connection after it.
+    """
 
     status: int
     headers: list[tuple[str, str]]
     body: bytes
+    last: bool = False
 
     def all(self, name: str) -> list[str]:
         return [value for each, value in self.headers if each == name]
@@ -97,7 +101,8 @@ class Connection:
             body, self._ahead = self._chunks(data[start:])
         else:
             body, self._ahead = b"", data[start:]
-        return Answer(status, headers, body)
+        last = known.get("connection", "close" if lines[0].startswith("HTTP/1.0") else "") == "close"
+        return Answer(status, headers, body, last)
 
     def _chunks(self, data: bytes) -> tuple[bytes, bytes]:
         body = b""

@@ -7,6 +7,7 @@ import contextlib
 import http.client
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -113,6 +114,10 @@ class DataPath:
         for each in self._of_plugin_server():
             send(each.pid, signal.SIGCONT)
         wait_until(lambda: not self._of_plugin_server(), "all of the plugin server has ended")
+
+    def forget_replica(self) -> None:
+        """Make this node one that was never in touch; not while the plugin server runs."""
+        shutil.rmtree(self.directory / "replica")
 
     def heal(self) -> None:
         """Wake what is paused, start what is not there, and wait until all is well."""

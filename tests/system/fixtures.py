@@ -31,9 +31,9 @@ def needs_kong(kong: Kong | None) -> None:
         pytest.skip("needs a real Kong: --kong-proxy, --kong-admin, --kong-socket (docs/testing.md)")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def shared_data_path(kong: Kong | None) -> Iterator[DataPath]:
-    """The data path of a module's tests."""
+    """The data path of the tests of a directory."""
     with running(kong) as path:
         yield path
 

@@ -106,7 +106,7 @@ class Load:
                     connection = self._connect()
                 answer = connection.ask(next(requests))
                 outcome = str(answer.status)
-                if answer.one("connection") == "close":
+                if answer.last:
                     connection = self._close(connection)
             except ConnectionRefusedError:
                 outcome = "refused"

@@ -1,4 +1,4 @@
-"""The data path, started once a module."""
+"""The data path, started once for this directory."""
 
 from tests.system.fixtures import data_path, kong, needs_kong, shared_data_path
 
