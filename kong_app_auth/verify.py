@@ -1,6 +1,6 @@
 """Looking at a registry: what it holds, and whether source, Redis and a replica hold the same."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from enum import Enum
 from pathlib import Path
 from typing import Any, cast
@@ -103,8 +103,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Enum):
         return value.name.lower()
     if isinstance(value, tuple):
-        items: tuple[Any, ...] = value
-        return [_plain(item) for item in items]
+        return [_plain(item) for item in cast("Iterable[Any]", value)]
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in cast("dict[str, Any]", value).items()}
     return value
