@@ -344,7 +344,15 @@ def _talking_to_redis(settings: Settings, ask: Callable[[Any], Any]) -> Any:
 
 @app.command()
 @with_settings(
-    "doctor", "region", *REDIS, "replica_directory", "socket", "metrics_address", "apps_file", "kong_admin_url"
+    "doctor",
+    "region",
+    *REDIS,
+    "replica_directory",
+    "socket",
+    "socket_mode",
+    "metrics_address",
+    "apps_file",
+    "kong_admin_url",
 )
 def doctor(*, settings: Settings, read_again: Read) -> None:  # noqa: ARG001
     """Check this node's set-up, part by part, and say what to do about what is wrong."""

@@ -4,14 +4,15 @@ One flat list, so that a name means the same everywhere. The file is YAML with t
 `docs/configuration.md` has them as a table, which a test compares with this module.
 """
 
+import re
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar, cast
 
+import yaml
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, YamlConfigSettingsSource
-from yaml import YAMLError
+from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from kong_app_auth.domain.api_key import valid_region
 from kong_app_auth.registry.url import parse
@@ -19,6 +20,8 @@ from kong_app_auth.registry.url import parse
 ENV_PREFIX = "APP_AUTH_"
 CONFIG_VARIABLE = "APP_AUTH_CONFIG"
 MAX_FILE = 1024 * 1024
+
+_OCTAL = re.compile(r"(?:0o)?[0-7]{1,5}", re.ASCII)
 
 
 class SettingsError(Exception):
@@ -35,8 +38,12 @@ class LogLevel(StrEnum):
 
 
 def _octal(value: object) -> object:
-    """Read a mode written in octal, as chmod does."""
-    return int(value, 8) if isinstance(value, str) else value
+    """Read a mode written in octal, as chmod does. (YAML reads 0660 as octal by itself.)"""
+    if isinstance(value, str):
+        value = int(value, 8) if _OCTAL.fullmatch(value) else -1
+    if isinstance(value, int) and not 0 <= value <= 0o777:
+        raise ValueError("a mode is written in octal, from 0000 to 0777")
+    return value
 
 
 def _region(value: str) -> str:
@@ -46,7 +53,11 @@ def _region(value: str) -> str:
 
 
 def _redis_url(value: SecretStr) -> SecretStr:
-    parse(value.get_secret_value())
+    try:
+        parse(value.get_secret_value())
+    except ValueError as error:
+        # Not even redacted: where the @ is missing, a password looks like a port.
+        raise ValueError(str(error).partition(": ")[0]) from None
     return value
 
 
@@ -59,7 +70,12 @@ def _address(value: str) -> str | None:
     return value
 
 
-Address = Annotated[str, AfterValidator(_address)]
+def _off(value: object) -> object:
+    """Read `off` as YAML does, where it is a truth value."""
+    return "off" if value is False else value
+
+
+Address = Annotated[str, BeforeValidator(_off), AfterValidator(_address)]
 
 
 class Settings(BaseSettings):
@@ -94,7 +110,7 @@ class Settings(BaseSettings):
 
     socket: Path = Field(Path("/run/kong-app-auth/app-auth.sock"), description="The Unix socket that Kong connects to.")
     socket_mode: Annotated[int, BeforeValidator(_octal)] = Field(
-        0o660, ge=0, le=0o777, description="The socket's permissions, in octal."
+        0o660, description="The socket's permissions, in octal."
     )
     socket_group: str | None = Field(None, description="The group that owns the socket: one that Kong's user is in.")
     workers: int = Field(2, ge=1, le=256, description="Worker processes; as many as Kong has is a good number.")
@@ -125,8 +141,7 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Flags before the environment, the environment before the file."""
-        file = YamlConfigSettingsSource(settings_cls, yaml_file=_File.path) if _File.path else None
-        return (init_settings, env_settings, *([file] if file else []))
+        return (init_settings, env_settings, InitSettingsSource(settings_cls, _File.contents))
 
     def the_region(self) -> str:
         """The region, where a process cannot do without."""
@@ -136,30 +151,43 @@ class Settings(BaseSettings):
 
 
 class _File:
-    """The file of the settings being read; pydantic-settings leaves no other way to hand it to the sources."""
+    """What the file says of which the settings are being read; there is no other way to hand it to the sources."""
 
-    path: Path | None = None
+    contents: ClassVar[dict[str, Any]] = {}
 
 
 def load(flags: Mapping[str, Any], file: Path | None) -> Settings:
     """Read the settings. Raises SettingsError."""
-    if file is not None:
-        try:
-            if file.stat().st_size > MAX_FILE:
-                raise SettingsError(f"{file} is larger than the {MAX_FILE} bytes that a file of settings may have")
-            file.read_bytes().decode()
-        except (OSError, UnicodeDecodeError) as error:
-            why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-            raise SettingsError(f"cannot read the settings in {file}: {why}") from error
-    _File.path = file
+    _File.contents = {} if file is None else _contents(file)
     try:
         return Settings(**flags)
     except ValidationError as error:
         raise SettingsError(_in_one_line(error, flags)) from None
-    except (YAMLError, TypeError, ValueError) as error:
-        raise SettingsError(f"cannot read the settings: {str(error).splitlines()[0]}") from None
     finally:
-        _File.path = None
+        _File.contents = {}
+
+
+def _contents(file: Path) -> dict[str, Any]:
+    """Read a file of settings. What is wrong is told by its place: the text there may be a password."""
+    try:
+        with file.open("rb") as opened:
+            data = opened.read(MAX_FILE + 1)
+        if len(data) > MAX_FILE:
+            raise SettingsError(f"{file} is larger than the {MAX_FILE} bytes that a file of settings may have")
+        found: object = yaml.safe_load(data.decode())
+    except OSError as error:
+        raise SettingsError(f"cannot read the settings in {file}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise SettingsError(f"cannot read the settings in {file}: it is not UTF-8") from None
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f"line {mark.line + 1}, column {mark.column + 1}" if mark else "it cannot be read at all"
+        raise SettingsError(f"the settings in {file} are not YAML: {place}") from None
+    if found is None:
+        return {}
+    if not isinstance(found, dict):
+        raise SettingsError(f"the settings in {file} are not names with values")
+    return {str(name): value for name, value in cast("dict[object, object]", found).items()}
 
 
 def flag(name: str) -> str:
