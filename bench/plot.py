@@ -24,7 +24,8 @@ def draw(costs: Sequence[Cost], path: Path) -> None:
         some = [cost for cost in costs if cost.work == work]
         _bars(axes[row][0], some, "cpu_us", f"{work}: CPU µs per event (less is better)")
         _bars(axes[row][1], some, "events_per_second", f"{work}: events per second (more is better)")
-    axes[0][0].legend(frameon=False)
+    handles, labels = axes[0][0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False)
     figure.savefig(path, format="svg", metadata={"Date": None})
     pyplot.close(figure)
 
