@@ -55,18 +55,23 @@ def render(report: Report) -> bytes:
 
 
 class Exposition:
-    """The HTTP server, in threads of its own."""
+    """The HTTP server, in threads of its own. It listens from the beginning and answers from `start` on."""
 
     def __init__(self, address: str, report: Callable[[], Report]) -> None:
         host, _, port = address.rpartition(":")
         handler = type("Handler", (_Handler,), {"report": staticmethod(report)})
         self._server = _Server(host.strip("[]") or "127.0.0.1", int(port), handler)
         self.port: int = self._server.server_address[1]
-        threading.Thread(target=self._server.serve_forever, name="exposition", daemon=True).start()
+        self._thread = threading.Thread(target=self._server.serve_forever, name="exposition", daemon=True)
+
+    def start(self) -> None:
+        """Answer: `report` is called from now on."""
+        self._thread.start()
 
     def close(self) -> None:
         """Stop."""
-        self._server.shutdown()
+        if self._thread.is_alive():
+            self._server.shutdown()
         self._server.server_close()
 
 

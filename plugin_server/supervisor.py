@@ -96,6 +96,8 @@ class Supervisor:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, lambda got, _: self._asked.add(signal.Signals(got)))
         self._selector.register(wake_read, selectors.EVENT_READ, None)
+        if self._exposition is not None:
+            self._exposition.start()
         log.info("plugin server starts", socket=self._settings.socket, plugin=self._settings.plugin, pid=os.getpid())
         try:
             while not self._asked & {signal.SIGTERM, signal.SIGINT}:
