@@ -8,6 +8,7 @@ thing that must be sent; their replies (an empty frame each) are *owed* and read
 import socket
 import struct
 import threading
+from contextlib import suppress
 from time import monotonic
 
 import msgspec
@@ -175,7 +176,8 @@ class Channel:
         """
         if not self.lock.acquire(timeout=0.05):
             self.over = self.timed_out = True
-            self.sock.shutdown(socket.SHUT_RDWR)
+            with suppress(OSError):  # its thread has just closed it
+                self.sock.shutdown(socket.SHUT_RDWR)
             return True
         try:
             if self.began != began or self.over:

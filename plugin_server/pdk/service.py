@@ -5,8 +5,8 @@ from functools import lru_cache
 
 from plugin_server.channel import Channel
 from plugin_server.pdk.namespace import Namespace, key_value, text_argument
-from plugin_server.wire.frames import frame, method
-from plugin_server.wire.values import Json, write_headers
+from plugin_server.wire.frames import field, frame, method
+from plugin_server.wire.values import Json, to_bytes, write_headers
 
 _SET_HEADERS = method("kong.service.request.set_headers")
 _SET_HEADER = method("kong.service.request.set_header")
@@ -46,7 +46,8 @@ class ServiceRequest(Namespace):
 
     def set_raw_query(self, query: str) -> None:
         """Set the query string, not encoded any further, without the question mark."""
-        self._channel.cast(_SET_RAW_QUERY + text_argument(query))
+        # Not `text_argument`: what clients choose is not remembered.
+        self._channel.cast(_SET_RAW_QUERY + frame(field(0x0A, to_bytes(query)) if query else b""))
 
 
 class Service:
