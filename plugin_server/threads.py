@@ -97,9 +97,13 @@ class Threads:
             self._waiting += 1
             self._parked.popleft().release()
         elif self._alive < self._max:
+            try:
+                threading.Thread(target=self._run, name="connection", daemon=True).start()
+            except RuntimeError:  # the system gives no more; those that there are serve on
+                log.error("cannot start a thread", threads=self._alive)
+                return
             self._alive += 1
             self._waiting += 1
-            threading.Thread(target=self._run, name="connection", daemon=True).start()
 
     def _run(self) -> None:
         gate = threading.Lock()
