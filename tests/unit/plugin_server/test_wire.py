@@ -225,8 +225,8 @@ def test_garbage_is_no_event_and_no_call(data: bytes) -> None:
         assert found[1] == call.cmd_handle_event.event_name
 
 
-@given(st.binary(max_size=40), st.data())
-def test_a_spoilt_event_is_read_as_protobuf_reads_it_or_not_at_all(rest: bytes, data: st.DataObject) -> None:
+@given(st.data())
+def test_a_spoilt_event_is_read_as_protobuf_reads_it_or_not_at_all(data: st.DataObject) -> None:
     spoilt = bytearray(event_bytes(416945, 1_000_000_007, b"access", (0, 0)))
     spoilt[data.draw(st.integers(0, len(spoilt) - 1))] = data.draw(st.integers(0, 255))
     found = parse_event(bytes(spoilt))
@@ -234,7 +234,8 @@ def test_a_spoilt_event_is_read_as_protobuf_reads_it_or_not_at_all(rest: bytes, 
         return
     call = parse_call(bytes(spoilt))
     assert found[1] == call.cmd_handle_event.event_name
-    assert found[2] == frame(pb.RpcReturn(sequence=call.sequence).SerializeToString())
+    # By its meaning: a varint that is longer than it need be goes back as it came.
+    assert pb.RpcReturn.FromString(found[2][4:]).sequence == call.sequence
 
 
 def test_a_call_of_a_later_kong_is_a_call_with_nothing_known_in_it() -> None:
