@@ -19,6 +19,10 @@ class Check(msgspec.Struct, frozen=True):
         return "\n".join([first, *(f"       {line}" for line in self.advice)])
 
 
+class UnexpectedAnswer(Exception):  # noqa: N818  says what it is
+    """Something answered, but not as expected; the text says how, in words of ours."""
+
+
 def good(what: str, says: str, *notes: str) -> Check:
     """Find a thing in order; notes are worth knowing."""
     return Check(True, what, says, notes)
@@ -42,6 +46,8 @@ def guarded(what: str, look: Callable[[], Iterable[Check]]) -> Iterator[Check]:
 
 def told(error: BaseException) -> str:
     """An error in a few words that hold nothing of what was sent or received: the system's where there are some."""
+    if isinstance(error, UnexpectedAnswer):
+        return str(error)
     at: BaseException | None = error
     while at is not None:
         if isinstance(at, OSError) and at.strerror:

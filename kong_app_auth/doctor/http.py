@@ -8,6 +8,8 @@ from urllib.parse import unquote, urlsplit
 
 import msgspec
 
+from kong_app_auth.doctor.check import UnexpectedAnswer
+
 _SECONDS: Final = 5.0
 _MOST_BYTES: Final = 64 * 1024 * 1024
 _MOST_PAGES: Final = 1000
@@ -54,11 +56,11 @@ class Answer(msgspec.Struct, frozen=True):
     body: bytes
 
     def read(self, form: type[T]) -> T:
-        """The body's JSON in a form of msgspec's; members that it does not name are left out. Raises ValueError."""
+        """The body's JSON as `form`; members that it does not name are left out. Raises UnexpectedAnswer."""
         try:
             return msgspec.json.decode(self.body, type=form)
         except (msgspec.MsgspecError, UnicodeDecodeError):
-            raise ValueError("the answer is not what was expected") from None
+            raise UnexpectedAnswer("the answer is not what was expected") from None
 
 
 class _Page(msgspec.Struct, Generic[T]):
@@ -67,7 +69,7 @@ class _Page(msgspec.Struct, Generic[T]):
 
 
 def ask(url: Url, path: str) -> Answer:
-    """GET `path` below `url`. Raises OSError, and ValueError where the answer is not HTTP or too long."""
+    """GET `path` below `url`. Raises OSError, and UnexpectedAnswer where the answer is not HTTP or too long."""
     kind = http.client.HTTPSConnection if url.scheme == "https" else http.client.HTTPConnection
     connection = kind(url.host.strip("[]"), url.port, timeout=_SECONDS)
     headers = {"Accept": "application/json"}
@@ -78,11 +80,11 @@ def ask(url: Url, path: str) -> Answer:
         response = connection.getresponse()
         body = response.read(_MOST_BYTES + 1)
     except http.client.HTTPException as error:
-        raise ValueError(type(error).__name__) from None
+        raise UnexpectedAnswer(f"no HTTP ({type(error).__name__})") from None
     finally:
         connection.close()
     if len(body) > _MOST_BYTES:
-        raise ValueError("the answer is too long")
+        raise UnexpectedAnswer("the answer is too long")
     return Answer(response.status, body)
 
 
@@ -93,10 +95,10 @@ def ask_all(url: Url, path: str, form: type[T]) -> Iterator[T]:
     for _ in range(_MOST_PAGES):
         answer = ask(url, following)
         if answer.status != 200:
-            raise ValueError(f"status {answer.status}")
+            raise UnexpectedAnswer(f"{path} answers with status {answer.status}")
         page: _Page[T] = answer.read(kind[form])
         yield from page.data
         if page.next is None:
             return
         following = page.next
-    raise ValueError("too many pages")
+    raise UnexpectedAnswer(f"{path} has too many pages")

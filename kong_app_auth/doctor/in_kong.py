@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from kong_app_auth.doctor.check import Check, good, told, wrong
+from kong_app_auth.doctor.check import Check, UnexpectedAnswer, good, told, wrong
 from kong_app_auth.doctor.http import Url, ask, ask_all
 from kong_app_auth.doctor.on_node import PLUGIN
 
@@ -32,7 +32,8 @@ class _Plugin(msgspec.Struct, frozen=True):
     route: _Id | None = None
     consumer: _Id | None = None
     consumer_group: _Id | None = None
-    config: object = None
+    config: msgspec.Raw = msgspec.Raw(b"{}")
+    """Left as it came: those of other plugins may be anything."""
 
     @property
     def scope(self) -> str:
@@ -42,7 +43,10 @@ class _Plugin(msgspec.Struct, frozen=True):
 
     @property
     def region(self) -> object:
-        return msgspec.convert(self.config, _Config).region
+        try:
+            return msgspec.json.decode(self.config, type=_Config).region
+        except msgspec.MsgspecError:
+            return None
 
     @property
     def for_everybody(self) -> bool:
@@ -84,7 +88,7 @@ def look_at_kong(admin_url: str, region: str | None, linked: Sequence[str] | Non
         return
     try:
         status = ask(url, "/status").status
-    except (OSError, ValueError) as error:
+    except (OSError, UnexpectedAnswer) as error:
         yield wrong(_KONG, f"{url!r} does not answer: {told(error)}", "Check kong_admin_url, and Kong's admin_listen.")
         return
     if status != 200:
@@ -97,7 +101,7 @@ def look_at_kong(admin_url: str, region: str | None, linked: Sequence[str] | Non
         yield from _used(uses, region)
         if linked is not None:
             yield from _protected(url, uses, linked)
-    except (OSError, ValueError) as error:
+    except (OSError, UnexpectedAnswer) as error:
         yield wrong(_KONG, f"{url!r} cannot be read: {told(error)}", "Is this Kong's Admin API, and is it whole?")
 
 
@@ -125,7 +129,7 @@ def _used(uses: Sequence[_Plugin], region: str | None) -> Iterator[Check]:
     if not uses:
         yield wrong(_KONG, f"the plugin {PLUGIN} is used nowhere", "Put it on the services that are to be protected.")
         return
-    yield good(_KONG, f"uses it {len(uses)} times: " + ", ".join(f"{n} {scope}" for scope, n in sorted(scopes.items())))
+    yield good(_KONG, "uses it: " + ", ".join(f"{n} {scope}" for scope, n in sorted(scopes.items())))
     others = sorted({str(use.region) for use in uses if use.region != region})
     if region is not None and others:
         yield wrong(
@@ -150,7 +154,7 @@ def _protected(url: Url, uses: Sequence[_Plugin], linked: Sequence[str]) -> Iter
     if missing:
         yield wrong(
             _KONG,
-            f"does not have {len(missing)} services that APIs are implemented by: {_shown(missing)}",
+            f"does not have services that APIs are implemented by: {_shown(missing)}",
             "Give Kong's service the id that stands in apps.yaml, or correct the id there.",
         )
     unprotected = [
@@ -162,19 +166,19 @@ def _protected(url: Url, uses: Sequence[_Plugin], linked: Sequence[str]) -> Iter
         named = _shown([f"{present[service]} ({service})" for service in unprotected])
         yield wrong(
             _KONG,
-            f"lets requests to {len(unprotected)} linked services through without asking: {named}",
+            f"lets requests to linked services through without asking: {named}",
             f"Put the plugin {PLUGIN} on each of them now: traffic passes unauthenticated.",
         )
     if not missing and not unprotected:
-        yield good(_KONG, f"protects all {len(linked)} services that APIs are implemented by")
+        yield good(_KONG, f"protects every service that an API is implemented by; there are {len(linked)}")
     unlinked = sorted(services - set(linked))
     if unlinked:
         yield good(
             _KONG,
-            f"{len(unlinked)} services carry the plugin and no API is implemented by them: {_shown(unlinked)}",
+            f"has the plugin on services that no API is implemented by: {_shown(unlinked)}",
             "Their requests get 403.",
         )
 
 
 def _shown(names: Sequence[str]) -> str:
-    return ", ".join(names[:_SHOWN]) + (", …" if len(names) > _SHOWN else "")
+    return ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")

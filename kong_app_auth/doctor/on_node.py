@@ -13,7 +13,7 @@ from typing import Final
 
 import msgspec
 
-from kong_app_auth.doctor.check import Check, good, told, wrong
+from kong_app_auth.doctor.check import Check, UnexpectedAnswer, good, told, wrong
 from kong_app_auth.doctor.http import Url, ask
 from kong_app_auth.domain.freshness import OUT_OF_TOUCH_AFTER
 from kong_app_auth.registry.contents import Contents
@@ -121,7 +121,7 @@ def _compared(replica: Replica, region: str, heard: float, in_redis: Position | 
     elif here.epoch == in_redis.epoch and here.seq < in_redis.seq:
         yield wrong(
             _REPLICA,
-            f"the copy is {in_redis.seq - here.seq} batches behind Redis",
+            f"the copy is behind: at batch {here.seq}, and Redis at batch {in_redis.seq}",
             "Its follower does not keep up or has stopped: look into the plugin server's log.",
         )
     else:
@@ -170,8 +170,8 @@ def look_at_socket(settings: Settings) -> Iterator[Check]:
             "this user may not connect to the socket, and Kong's may not either if it is no other",
             "Set socket_group to a group that Kong's user is in, and socket_mode to 0660.",
         )
-    except (OSError, ValueError) as error:
-        yield wrong(_SERVER, f"nobody answers on {path}: {told(error)}", _START_SERVER)
+    except (OSError, UnexpectedAnswer) as error:
+        yield wrong(_SERVER, f"{path} does not answer as it should: {told(error)}", _START_SERVER)
     else:
         if names == [PLUGIN]:
             yield good(_SERVER, f"speaks ProtoBuf:1 and has the plugin {PLUGIN}")
@@ -184,7 +184,7 @@ def look_at_socket(settings: Settings) -> Iterator[Check]:
 
 
 def _names(path: Path) -> list[str]:
-    """Ask a server for the names of its plugins. Raises OSError, and ValueError for an answer that is none."""
+    """Ask a server for the names of its plugins. Raises OSError, and UnexpectedAnswer for an answer that is none."""
     call = pb.RpcCall(sequence=1, cmd_get_plugin_names=pb.CmdGetPluginNames())
     with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(_PATIENCE)
@@ -192,12 +192,12 @@ def _names(path: Path) -> list[str]:
         connection.sendall(frame(call.SerializeToString()))
         length = int.from_bytes(_received(connection, 4), "little")
         if length > MAX_FRAME:
-            raise ValueError("not a frame")
+            raise UnexpectedAnswer("it does not speak ProtoBuf:1")
         data = _received(connection, length)
     try:
         answer = pb.RpcReturn.FromString(data)
     except Exception as error:  # protobuf's DecodeError has no common base that its stubs know
-        raise ValueError("not an RpcReturn") from error
+        raise UnexpectedAnswer("it does not speak ProtoBuf:1") from error
     return list(answer.plugin_names.names)
 
 
@@ -206,7 +206,7 @@ def _received(connection: socket.socket, length: int) -> bytes:
     while len(data) < length:
         chunk = connection.recv(min(length - len(data), 65536))
         if not chunk:
-            raise ValueError("the connection was closed")
+            raise UnexpectedAnswer("it closed the connection")
         data += chunk
     return data
 
@@ -228,10 +228,11 @@ def look_at_metrics(settings: Settings) -> Iterator[Check]:
     reached = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]", "": "127.0.0.1"}.get(host, host)  # noqa: S104
     try:
         answer = ask(Url.parse(f"http://{reached}:{port}"), "/ready")
-    except (OSError, ValueError) as error:
+        waiting = None if answer.status == 200 else answer.read(_Readiness).waiting_for
+    except (OSError, UnexpectedAnswer) as error:
         yield wrong(
             _SERVER,
-            f"http://{address}/ready does not answer: {told(error)}",
+            f"http://{address}/ready does not answer as it should: {told(error)}",
             _START_SERVER,
             "If it runs, give the doctor the same metrics_address.",
         )
@@ -239,7 +240,6 @@ def look_at_metrics(settings: Settings) -> Iterator[Check]:
     if answer.status == 200:
         yield good(_SERVER, "is ready")
     else:
-        waiting = answer.read(_Readiness).waiting_for
         yield wrong(
             _SERVER,
             f"is not ready, it is waiting for {waiting or 'what it does not tell'}",
