@@ -1,4 +1,4 @@
-"""What the kernel says of a process and all that came from it: CPU, memory, switches."""
+"""What the kernel says of a process and all that came from it: CPU and memory."""
 
 import os
 from collections.abc import Iterable
@@ -11,15 +11,14 @@ _PROC = Path("/proc")
 
 
 class Cpu(msgspec.Struct, frozen=True):
-    """CPU seconds of a process tree, and the voluntary switches of the threads that live."""
+    """CPU seconds of a process tree."""
 
     user: float
     system: float
-    switches: int
 
     def since(self, before: "Cpu") -> "Cpu":
         """What came after `before`."""
-        return Cpu(self.user - before.user, self.system - before.system, self.switches - before.switches)
+        return Cpu(self.user - before.user, self.system - before.system)
 
     @property
     def total(self) -> float:
@@ -53,15 +52,13 @@ def tree(pid: int) -> list[int]:
 def cpu(pids: Iterable[int]) -> Cpu:
     """CPU of these processes, with that of children that have ended."""
     user = system = 0.0
-    switches = 0
     for pid in pids:
         fields = _stat(pid)
         if fields is None:
             continue
         user += (int(fields[11]) + int(fields[13])) * _TICK
         system += (int(fields[12]) + int(fields[14])) * _TICK
-        switches += _voluntary_switches(pid)
-    return Cpu(user, system, switches)
+    return Cpu(user, system)
 
 
 def memory(process: str, pid: int) -> Memory:
@@ -76,19 +73,6 @@ def _stat(pid: int) -> list[str] | None:
         return (_PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
     except (FileNotFoundError, ProcessLookupError):
         return None
-
-
-def _voluntary_switches(pid: int) -> int:
-    total = 0
-    try:
-        for task in (_PROC / str(pid) / "task").iterdir():
-            try:
-                total += _status(task / "status")["voluntary_ctxt_switches"]
-            except (FileNotFoundError, ProcessLookupError):
-                continue
-    except (FileNotFoundError, ProcessLookupError):
-        return total
-    return total
 
 
 def _status(path: Path) -> dict[str, int]:

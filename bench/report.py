@@ -10,7 +10,7 @@ from bench.changes import Delay
 from bench.copying import FirstCopy, Lookups
 from bench.machine import Machine
 from bench.processes import Memory
-from bench.servers import OURS, THREADS, WORKERS, Skipped
+from bench.servers import OURS, WORKERS, Skipped
 from bench.throughput import WORKS, Cost, Traced
 
 BUSY = 0.5
@@ -96,14 +96,14 @@ def _bars(bars: Sequence[Bar]) -> str:
 
 
 def _costs(work: str, results: Results) -> str:
-    calls = {(traced.server, traced.work): traced.calls for traced in results.traced}
+    counted = {traced.server: traced for traced in results.traced if traced.work == work}
     ours = {cost.connections: cost for cost in results.costs if (cost.server, cost.work) == (OURS, work)}
     rows: list[Sequence[str]] = []
     for cost in results.costs:
         if cost.work != work:
             continue
         beside = cost.cpu_us.median / ours[cost.connections].cpu_us.median if cost.connections in ours else 0.0
-        traced = calls.get((cost.server, work))
+        traced = counted.get(cost.server) if cost.connections == 16 else None
         rows.append(
             (
                 cost.server,
@@ -116,13 +116,13 @@ def _costs(work: str, results: Results) -> str:
                 f"{cost.events_per_second.least:,.0f}–{cost.events_per_second.most:,.0f}",
                 f"{cost.p50_us:,.0f}",
                 f"{cost.p99_us:,.0f}",
-                "–" if cost.server == THREADS else f"{cost.switches:.2f}",
-                f"{traced:.1f}" if traced is not None and cost.connections == 16 else "",
+                f"{traced.calls:.1f}" if traced is not None else "",
+                f"{traced.switches:.1f}" if traced is not None else "",
             )
         )
     head = (
         *("server", "connections", "CPU µs/event", "spread", "user + system", "of ours", "events/s", "spread"),
-        *("p50 µs", "p99 µs", "switches/event", "system calls/event"),
+        *("p50 µs", "p99 µs", "system calls/event", "switches/event"),
     )
     return f"## {work.capitalize()} requests\n\n{_table(head, rows)}"
 
@@ -180,10 +180,9 @@ def _how(results: Results) -> str:
   same plugin class on the same copy, in one process, for it has no more. The npm server's plugin does less: a look-up
   of the key itself in a Map, no hashing, no decision, no log.
 - CPU is user and system time of all processes of a server, children included, without the follower. The kernel gives
-  it in steps of 10 ms; the split into user and system is sampled. Switches are voluntary ones of threads that live:
-  the stock server in threads makes a thread for each event, which takes its count along. System calls are counted by
-  strace in a run of their own, at 16 connections, which slows everything and with it the threads' turns.
-- Resident sizes are taken after {"random requests for known keys" if results.memory else "nothing"}; "most" is the
+  it in steps of 10 ms; the split into user and system is sampled. System
+  calls and switches (of any kind) are counted by perf in a run of their own, at 16 connections.
+- Resident sizes are taken after random requests for known keys; "most" is the
   kernel's high-water mark, which is what the bar is about. Pages of the mapped file count in each process that touched
   them, though the node holds them once.
-- A change is timed from just before it is made until {4} connections in turn have all been refused."""
+- A change is timed from just before it is made until four connections in turn have all been refused."""

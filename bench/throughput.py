@@ -1,5 +1,7 @@
 """What an event costs: each server in turn, at each number of connections, for allowed and for refused requests."""
 
+import contextlib
+import os
 import shutil
 import signal
 import statistics
@@ -17,6 +19,7 @@ from bench.servers import Server
 
 ALLOWED, REFUSED = "allowed", "refused"
 WORKS = (ALLOWED, REFUSED)
+_COUNTED = ("raw_syscalls:sys_enter", "context-switches")
 
 
 class Spread(msgspec.Struct, frozen=True):
@@ -39,17 +42,17 @@ class Cost(msgspec.Struct, frozen=True, kw_only=True):
     events_per_second: Spread
     p50_us: float
     p99_us: float
-    switches: float
     driver_cpu_us: float
     rounds: int
 
 
 class Traced(msgspec.Struct, frozen=True):
-    """System calls an event, counted in a run of their own."""
+    """System calls and switches of any kind an event, also of threads that have ended; from a run of their own."""
 
     server: str
     work: str
     calls: float
+    switches: float
 
 
 class _Round(msgspec.Struct, frozen=True):
@@ -119,7 +122,6 @@ def _cost(server: str, work: str, connections: int, rounds: list[_Round]) -> Cos
         events_per_second=_spread(each(lambda one: one.load.events / one.load.seconds)),
         p50_us=median(lambda one: one.load.p50_us),
         p99_us=median(lambda one: one.load.p99_us),
-        switches=median(lambda one: one.used.switches / one.load.events),
         driver_cpu_us=median(lambda one: one.load.driver_cpu_us),
         rounds=len(rounds),
     )
@@ -132,47 +134,51 @@ def _spread(values: list[float]) -> Spread:
 def trace(
     plan: Plan, driver: Driver, servers: Sequence[Server], filled: Filled, progress: Callable[[str], None]
 ) -> list[Traced]:
-    """Count system calls with strace, at 16 connections. Empty where strace is missing or may not attach."""
-    if shutil.which("strace") is None:
+    """Count system calls and switches at 16 connections. Empty where perf is missing or may not look."""
+    if shutil.which("perf") is None:
         return []
     found: list[Traced] = []
     for work in WORKS:
         for server in servers:
             progress(f"system calls, {work}: {server.name}")
-            calls = _traced(plan, driver, server, filled, work)
-            if calls is not None:
-                found.append(Traced(server.name, work, calls))
+            traced = _traced(plan, driver, server, filled, work)
+            if traced is not None:
+                found.append(traced)
     return found
 
 
-def _traced(plan: Plan, driver: Driver, server: Server, filled: Filled, work: str) -> float | None:
+def _traced(plan: Plan, driver: Driver, server: Server, filled: Filled, work: str) -> Traced | None:
     target = server.target(filled.service_id, filled.keys.known if work == ALLOWED else filled.keys.unknown)
-    pids = server.pids()
-    command = ["strace", "-f", "-c", *(part for pid in pids for part in ("-p", str(pid)))]
+    orders, give_orders = os.pipe()
+    hear_answers, answers = os.pipe()
+    command = ["perf", "stat", "-x", ",", "-e", ",".join(_COUNTED), "-p", ",".join(map(str, server.pids()))]
+    # It begins when it is told to, and says when it has begun.
+    command += ["--delay", "-1", "--control", f"fd:{orders},{answers}"]
     with subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, pass_fds=(orders, answers)
     ) as process:
-        assert process.stderr is not None
+        os.close(orders)
+        os.close(answers)
         alarm = threading.Timer(60.0, process.kill)
         alarm.start()
         try:
-            waiting = set(map(str, pids))
-            while waiting and (line := process.stderr.readline()):
-                if "attached" not in line:
-                    process.wait()
-                    return None  # it may not be traced here
-                waiting.discard(line.split()[2])
-            load = driver.run(target, 16, events=plan.traced_events)
-            process.send_signal(signal.SIGINT)
-            report = process.stderr.read()
+            with os.fdopen(give_orders, "wb", buffering=0) as teller, os.fdopen(hear_answers, "rb") as listener:
+                with contextlib.suppress(BrokenPipeError):
+                    teller.write(b"enable\n")
+                if not listener.readline():
+                    return None  # it may not look here
+                load = driver.run(target, 16, events=plan.traced_events)
+                process.send_signal(signal.SIGINT)
+                counts = _counts(process.communicate()[1].decode())
         finally:
             alarm.cancel()
-            if process.poll() is None:
-                process.send_signal(signal.SIGINT)
-    return _calls(report) / load.events if load.events else None
+            process.kill()
+    if not load.events or len(counts) < len(_COUNTED):
+        return None
+    return Traced(server.name, work, *(count / load.events for count in counts))
 
 
-def _calls(report: str) -> int:
-    """Add up the calls in a summary of strace: share, seconds, microseconds a call, calls, errors or nothing, name."""
-    rows = (line.split() for line in report.splitlines())
-    return sum(int(row[3]) for row in rows if len(row) in {5, 6} and row[3].isdigit() and row[-1] != "total")
+def _counts(report: str) -> list[int]:
+    """The numbers of `perf stat -x ,`, in the order of what was counted."""
+    lines = (line.split(",") for line in report.splitlines())
+    return [int(fields[0]) for fields in lines if len(fields) > 2 and fields[0].isdigit() and fields[2] in _COUNTED]

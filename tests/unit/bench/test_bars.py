@@ -19,7 +19,6 @@ def cost(server: str, connections: int, cpu_us: float, rate: float, work: str = 
         events_per_second=Spread(rate, rate, rate),
         p50_us=1,
         p99_us=1,
-        switches=0,
         driver_cpu_us=1,
         rounds=1,
     )
