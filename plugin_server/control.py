@@ -116,7 +116,8 @@ class Link:
     def receive(self) -> tuple[Message, list[int]] | None:
         """Take the next message with its descriptors; None when the other end is gone.
 
-        Raises msgspec.DecodeError for one that cannot be read, such as one that is too long.
+        Raises msgspec.DecodeError for one that cannot be read, such as one that is too long. A process that may open no
+        more descriptors gets the message without them.
         """
         space = socket.CMSG_SPACE(_MAX_FDS * array.array("i").itemsize)
         try:

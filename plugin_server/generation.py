@@ -12,6 +12,7 @@ import msgspec
 import structlog
 
 from plugin_server.control import Drain, Fork, Link, Load
+from plugin_server.limits import allow_connections
 from plugin_server.metrics import Key
 from plugin_server.settings import ServerSettings
 
@@ -111,6 +112,7 @@ class Generation:
 
     def _start_zygote(self) -> tuple[subprocess.Popen[bytes], Link]:
         ours, theirs = Link.pair()
+        allow_connections(self.settings.max_connections)
         process = subprocess.Popen(
             (sys.executable, "-P", "-m", "plugin_server.zygote", str(theirs.fileno())),
             pass_fds=(theirs.fileno(),),

@@ -193,6 +193,9 @@ class Supervisor:
             worker.connections = message.connections
             worker.waiting_for = message.waiting_for
         elif isinstance(message, Connection):
+            if not fds:
+                log.error("connection lost: this process may open no more descriptors")
+                return
             self._homeless.append((message, fds[0]))
             self._rehouse()
         elif isinstance(message, Drained):

@@ -64,6 +64,9 @@ class Worker:
                     return self._end_alone()
                 message, fds = received
                 if isinstance(message, Connection):
+                    if not fds:
+                        log.error("connection lost: this process may open no more descriptors")
+                        continue
                     self._threads.adopt(OpenConnection(socket.socket(fileno=fds[0]), message.owed, message.ahead))
                 elif isinstance(message, Drain):
                     draining = True

@@ -41,6 +41,7 @@ class PluginServer:
             "PYTHONDONTWRITEBYTECODE": "1",  # a plugin rewritten within a second must be read anew
             _MARK: self.mark,
         }
+        self.prefix: tuple[str, ...] = ()
         self.process: subprocess.Popen[bytes] | None = None
 
     # Life
@@ -54,7 +55,7 @@ class PluginServer:
     def launch(self, log: Path | None = None) -> subprocess.Popen[bytes]:
         """Start it and do not wait."""
         self.write_settings()
-        command = (sys.executable, "-m", "plugin_server", self.settings_file)
+        command = (*self.prefix, sys.executable, "-m", "plugin_server", self.settings_file)
         self.process = start(command, log or self.log_file, env=self.environment, cwd=self.directory)
         return self.process
 
