@@ -1,5 +1,6 @@
 """A connection, as its thread sees it, at one end of a socket pair with Kong's end in the test's hand."""
 
+import resource
 import socket
 from collections.abc import Iterator
 from time import monotonic
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plugin_server.channel import Channel, ConnectionLostError, EventEndedError, OpenConnection
-from plugin_server.control import Drain, Link
+from plugin_server.control import Connection, Drain, Link
 from plugin_server.generation import WorkerHandle
 from plugin_server.wire.frames import EMPTY, ProtocolError, frame
 
@@ -186,4 +187,17 @@ def test_a_worker_whose_link_is_full_is_told_to_drain_later() -> None:
         assert theirs.receive() is None  # and it was told once
     finally:
         handle.close()
+        theirs.close()
+
+
+def test_a_process_that_may_open_no_more_descriptors_gets_a_connection_without_its_socket() -> None:
+    ours, theirs = Link.pair()
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        ours.send(Connection(2, b"x"), ours.fileno())
+        resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
+        assert theirs.receive() == (Connection(2, b"x"), [])
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        ours.close()
         theirs.close()
