@@ -6,7 +6,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 
@@ -43,6 +44,40 @@ def wait_for(what: str, condition: Callable[[], bool], within: float = _START_WI
     return time.monotonic() - began
 
 
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def heed_interrupts() -> None:
+    """Make the first SIGINT, SIGTERM or SIGHUP a KeyboardInterrupt; further ones would only disturb the ending."""
+
+    def interrupt(_number: int, _frame: object) -> None:
+        ignore_interrupts()
+        raise KeyboardInterrupt
+
+    for number in _SIGNALS:
+        signal.signal(number, interrupt)
+
+
+def ignore_interrupts() -> None:
+    """Ignore these signals from now on."""
+    for number in _SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+
+
+@contextmanager
+def uninterrupted() -> Generator[None]:
+    """Put these signals off until the end of the block: a process that is being started must not get lost."""
+    asked: list[int] = []
+    handlers = {number: signal.signal(number, lambda got, _: asked.append(got)) for number in _SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        if asked:
+            signal.raise_signal(asked[0])
+
+
 class Processes:
     """Processes by name. Each is in a session of its own, so that Ctrl-C reaches the demo only, which ends them."""
 
@@ -64,7 +99,7 @@ class Processes:
         """Start a command with `settings` in its environment (`region="eu"` is APP_AUTH_REGION=eu)."""
         environment = {key: value for key, value in os.environ.items() if not key.startswith(ENV_PREFIX)}
         environment |= {ENV_PREFIX + key.upper(): value for key, value in settings.items()}
-        with self.log(name).open("ab") as log:
+        with self.log(name).open("ab") as log, uninterrupted():
             self._running[name] = subprocess.Popen(
                 command,
                 env=environment,

