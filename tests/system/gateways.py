@@ -57,7 +57,7 @@ class DevelopmentGateway:
     def start(self, configuration: dict[str, Any], environment: dict[str, str]) -> None:
         file = self._directory / "kong.yaml"
         file.write_text(json.dumps(configuration))
-        command = [
+        command: list[str | Path] = [
             *(sys.executable, "-P", "-m", "kong_app_auth.cli", "gateway"),
             *("--declarative-config", file, "--socket", self.socket),
             *("--proxy-listen", f"127.0.0.1:{self.address[1]}", "--admin-listen", f"127.0.0.1:{self._admin[1]}"),

@@ -26,11 +26,12 @@ class Caller(msgspec.Struct, frozen=True):
 
 
 class Event(msgspec.Struct, frozen=True):
-    """An outcome that was not 200 or a refusal: when (monotonic seconds), whose and what."""
+    """An outcome that was not 200 or a refusal: when (monotonic seconds), whose and what, with the reason code."""
 
     at: float
     tag: str
     outcome: str
+    reason: str | None
 
 
 class Load:
@@ -101,24 +102,29 @@ class Load:
         connection: Connection | None = None
         while not self._stop.is_set():
             began = time.monotonic()
+            reason = None
             try:
                 if connection is None:
                     connection = self._connect()
                 answer = connection.ask(next(requests))
-                outcome = str(answer.status)
+                outcome, reason = str(answer.status), answer.reason
                 if answer.last:
-                    connection = self._close(connection)
+                    self._close(connection)
+                    connection = None
             except ConnectionRefusedError:
                 outcome = "refused"
             except (ClosedError, ConnectionError):
-                outcome, connection = "closed", self._close(connection)
+                outcome = "closed"
             except TimeoutError:
-                outcome, connection = "timeout", self._close(connection)
-            self._note(tag, outcome, began)
+                outcome = "timeout"
+            if outcome in FAILED:
+                self._close(connection)
+                connection = None
+            self._note(tag, outcome, reason, began)
             time.sleep(self._pause)
         self._close(connection)
 
-    def _note(self, tag: str, outcome: str, began: float) -> None:
+    def _note(self, tag: str, outcome: str, reason: str | None, began: float) -> None:
         now = time.monotonic()
         with self._lock:
             if self._stop.is_set() and outcome in FAILED:
@@ -126,7 +132,7 @@ class Load:
             self.outcomes[tag, outcome] += 1
             self.slowest = max(self.slowest, now - began)
             if outcome in FAILED or outcome.startswith("5"):
-                self.events.append(Event(now, tag, outcome))
+                self.events.append(Event(now, tag, outcome, reason))
 
     def _connect(self) -> Connection:
         connection = Connection(self._address, self._timeout)

@@ -55,7 +55,8 @@ def _spellings(name: str) -> list[str]:
 @pytest.mark.parametrize("name", sorted(NEVER_FROM_A_CLIENT))
 def test_made_up_identity_does_not_pass_in_any_spelling(data_path: DataPath, name: str) -> None:
     spelt: list[Header] = [(spelling, MADE_UP) for spelling in _spellings(name)]
-    for headers in (*([one] for one in spelt), spelt * 2, [(name, ""), (name, MADE_UP)]):
+    sent: list[list[Header]] = [*([one] for one in spelt), spelt * 2, [(name, ""), (name, MADE_UP)]]
+    for headers in sent:
         seen = data_path.ask("dashboard", headers=headers).seen()
         assert identity_seen(seen) == sorted(identity_of("dashboard").items()), headers
 
