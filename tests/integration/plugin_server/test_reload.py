@@ -122,7 +122,7 @@ def test_reloads_under_load_lose_no_event_and_no_connection(server: PluginServer
         load.goes_on()
     assert load.failures == []
     assert not before & server.workers()
-    assert len(server.zygotes()) == 1
+    wait_until(lambda: len(server.zygotes()) == 1, "the old zygotes are gone")
     pid = start_once(server.socket, {"do": "pid"})
     assert ask_once(server.socket, pid).value("kong.response.set_header", "X-Setting") == "setting 5"
     assert server.metric('plugin_server_reloads_total{outcome="done"') == 4
