@@ -189,12 +189,14 @@ def _bring_up(console: Console, directory: Path, stack: ExitStack) -> tuple[Tour
     upstream = stack.enter_context(_sample_upstream())
     kong_file.write_text(kong_yaml(f"http://127.0.0.1:{upstream}"))
     proxy, admin, metrics = free_port(8000), free_port(8001), free_port(8190)
-    valkey = ValkeyServer(port=free_port(6379), save="")
+    # On a Unix socket: a port could be somebody else's by the time that Valkey comes back to it.
+    valkey_socket = directory / "valkey.sock"
+    valkey = ValkeyServer(port=0, unix_socket_path=valkey_socket, save="")
     began = time.monotonic()
     with console.status("starting Valkey …"), uninterrupted():
         stack.callback(valkey.terminate)
         valkey.start()
-    url = f"redis://127.0.0.1:{valkey.port}/0"
+    url = f"unix://{valkey_socket}"
     processes = stack.enter_context(Processes(directory))
     with console.status("starting the sync daemon, the plugin server and the gateway …"):
         processes.start_own("sync", "sync", region=REGION, redis_url=url, apps_file=str(apps_file))

@@ -90,7 +90,10 @@ def test_tour_ends_with_all_answers_as_promised_and_nothing_left(demos: tuple[De
 
 def test_ctrl_c_while_it_stays_leaves_nothing(demos: tuple[Demo, Demo]) -> None:
     _, stays = demos
-    wait_until(lambda: _STAYS in stays.output(), "the demo stays up", TOUR_TAKES_AT_MOST)
+    wait_until(
+        lambda: _STAYS in stays.output() or stays.process.poll() is not None, "the demo stays up", TOUR_TAKES_AT_MOST
+    )
+    assert "all answers as promised" in stays.output()
     curl = re.search(r"curl -i -H 'apikey: (\S+)' (http://\S+)", stays.output())
     assert curl
     command = ["curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "-H", f"apikey: {curl[1]}", curl[2]]
@@ -102,7 +105,7 @@ def test_ctrl_c_while_it_stays_leaves_nothing(demos: tuple[Demo, Demo]) -> None:
     assert stays.left() == []
 
 
-@pytest.mark.parametrize("number", [3, 4, 5, 6, 8])
+@pytest.mark.parametrize("number", [3, 4, 6])
 def test_ctrl_c_while_it_starts_leaves_nothing(number: int) -> None:
     """Interrupted when so many processes run: make, its shell and the demo are the first three."""
     with demo() as starts:
@@ -113,9 +116,10 @@ def test_ctrl_c_while_it_starts_leaves_nothing(number: int) -> None:
         assert starts.left() == []
 
 
-def test_termination_leaves_nothing() -> None:
+def test_termination_and_impatience_leave_nothing() -> None:
     with demo(".venv/bin/kong-app-auth", "demo") as starts:
         wait_until(lambda: len(marked(starts.mark)) >= 6, "the parts are being started")
-        send(starts.process.pid, signal.SIGTERM)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGINT, signal.SIGTERM):
+            send(starts.process.pid, number)
         assert starts.wait() == 0
         assert starts.left() == []
