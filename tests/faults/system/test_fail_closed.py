@@ -47,6 +47,7 @@ def test_nobody_unauthenticated_gets_through(data_path: DataPath, part: str, how
     print(f"{part}: allowed {load.failures(ALLOWED)} of {load.count(ALLOWED)}, slowest answer {load.slowest:.2f} s")
     for tag in HOSTILE:
         assert load.count(tag, "200") == 0
+    assert data_path.upstream.counts[ALLOWED] >= load.count(ALLOWED, "200")  # it does count
     assert data_path.upstream.reached_by(*HOSTILE) == {}
 
 
