@@ -6,7 +6,8 @@ latter's Lua style (a pair of value and error) is understood, and its header val
 
 import os
 from collections.abc import Mapping
-from time import time
+from functools import lru_cache
+from time import monotonic, time
 from typing import Any, cast
 
 import msgspec
@@ -22,6 +23,7 @@ from kong_app_auth.domain.reasons import Reason
 from kong_app_auth.refusal_log import Refusal, RefusalLog
 from kong_app_auth.replica.reader import Replica
 from plugin_server.metrics import Counter
+from plugin_server.pdk import Kong
 from plugin_server.traceback import where
 from plugin_server.wire.values import Json
 
@@ -33,6 +35,9 @@ REPLICA_DIRECTORY = "APP_AUTH_REPLICA_DIRECTORY"
 DEFAULT_REPLICA_DIRECTORY = "/var/lib/kong-app-auth/replica"
 MAX_HEADERS = 1000
 RETRY_AFTER = "5"
+REQUEST_ID = "kong_request_id"
+SERVICE_OF_ROUTE_KNOWN_FOR = 1.0
+"""Seconds: Kong does not start the plugin anew when its route is pointed at another service."""
 REASON_HEADER = "X-App-Auth-Reason"
 
 Schema: list[dict[str, dict[str, Any]]] = [
@@ -142,7 +147,7 @@ class Plugin:
         )
         if not valid_region(self._config.region):
             raise ValueError(f"region: not the name of a region: {self._config.region!r}")
-        self._service_of_route: str | None = None
+        self._service_of_route: tuple[float, str | None] = (-SERVICE_OF_ROUTE_KNOWN_FOR, None)
 
     def access(self, kong: Any) -> None:
         """Let the request pass as an approved application, or end it."""
@@ -158,6 +163,8 @@ class Plugin:
     def _admit(self, kong: Any) -> Refused | None:
         """Judge the request; None when it may pass, with everything said to Kong that then has to be said."""
         config = self._config
+        if isinstance(kong, Kong):  # the stock server would take it for a call to Kong
+            kong.nginx.expect_var(REQUEST_ID)
         headers: dict[str, Json] = _value(kong.request.get_headers(MAX_HEADERS))
         if _count(headers) >= MAX_HEADERS:
             # Kong gives no more than these: a credential or a spoofed header may be among the rest.
@@ -199,16 +206,17 @@ class Plugin:
         return None
 
     def _service_id(self, kong: Any) -> str | None:
-        """The Gateway Service: told by the configuration, else asked once where the plugin sits on a route."""
+        """The Gateway Service: told by the configuration, else asked for; remembered a moment for a route."""
         config = self._config
         if config.service_id is not None or config.api is not None:
             return config.service_id
-        if self._service_of_route is not None:
-            return self._service_of_route
+        asked_at, known = self._service_of_route
+        if monotonic() - asked_at < SERVICE_OF_ROUTE_KNOWN_FOR:
+            return known
         service: dict[str, Any] | None = _value(kong.router.get_service())
         service_id = service["id"] if service else None
         if config.route_id is not None:
-            self._service_of_route = service_id
+            self._service_of_route = (monotonic(), service_id)
         return service_id
 
     def _hide(self, kong: Any, key: PresentedKey, raw_query: str, headers: dict[str, Json]) -> None:
@@ -228,11 +236,10 @@ class Plugin:
 
     def _refuse(self, kong: Any, refused: Refused) -> None:
         reason = refused.deny.reason
-        request_id = _value(kong.nginx.get_var("kong_request_id"))
+        request_id = _value(kong.nginx.get_var(REQUEST_ID))
         REQUESTS.inc(reason.code)
         _refusals.add(
             Refusal(
-                time(),
                 reason.code,
                 reason.status,
                 request_id,
@@ -243,7 +250,8 @@ class Plugin:
         )
         headers: dict[str, Json] = {"Content-Type": "application/json; charset=utf-8"}
         if reason.status == 401 and refused.policy is not None:
-            headers["WWW-Authenticate"] = challenges(refused.policy, self._config.realm)
+            policy = refused.policy
+            headers["WWW-Authenticate"] = challenges(policy.takes_keys, policy.takes_tokens, self._config.realm)
         elif reason.status == 503:
             headers["Retry-After"] = RETRY_AFTER
         if self._config.reveal_reason:
@@ -251,15 +259,14 @@ class Plugin:
         kong.response.exit(reason.status, _BODY[reason] % (request_id or "").encode("latin-1"), headers)
 
 
-def challenges(policy: ServicePolicy, realm: str | None) -> str:
+@lru_cache(maxsize=256)
+def challenges(takes_keys: bool, takes_tokens: bool, realm: str | None) -> str:
     """The challenges of a 401: one for each accepted kind of strategy, in one value (RFC 9110, 11.6.1).
 
     Kong sends only the last where it is given several values. Without a realm it is `Key`, as Kong's key-auth says.
     """
     quoted = "" if realm is None else ' realm="' + realm.replace("\\", "\\\\").replace('"', '\\"') + '"'
-    schemes = [scheme for scheme, taken in (("Key", policy.takes_keys), ("Bearer", policy.takes_tokens)) if taken] or [
-        "Key"
-    ]
+    schemes = [scheme for scheme, taken in (("Key", takes_keys), ("Bearer", takes_tokens)) if taken] or ["Key"]
     return ", ".join(scheme + quoted for scheme in schemes)
 
 

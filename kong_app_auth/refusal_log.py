@@ -8,7 +8,8 @@ import sys
 import threading
 import time
 from collections import deque
-from datetime import UTC, datetime
+from contextlib import suppress
+from functools import lru_cache
 
 import msgspec
 
@@ -19,15 +20,14 @@ WRITE_EVERY = 0.2
 DROPPED = Counter("app_auth_refusals_not_logged_total", "Refusals whose log line was dropped.")
 
 
-class Refusal(msgspec.Struct, frozen=True):
-    """What is kept of a refusal. `at` is Unix time in seconds."""
+class Refusal(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What is logged of a refusal, by the names that it is logged under."""
 
-    at: float
     reason: str
     status: int
-    request_id: str | None
-    service_id: str | None
-    application_id: str | None
+    request_id: str | None = None
+    service_id: str | None = None
+    application_id: str | None = None
     detail: str | None = None
 
 
@@ -35,23 +35,23 @@ class RefusalLog:
     """The queue and its thread, which starts with the first refusal (a process may fork before that)."""
 
     def __init__(self) -> None:
-        self._waiting: deque[Refusal] = deque()
+        self._waiting: deque[tuple[float, Refusal]] = deque()
         self._lock = threading.Lock()
         self._started = False
 
     def add(self, refusal: Refusal) -> None:
-        """Leave a refusal to be written."""
+        """Leave a refusal of this moment to be written."""
         if not self._started:
             self._start()
         if len(self._waiting) >= MOST_WAITING:
             DROPPED.inc()
             return
-        self._waiting.append(refusal)
+        self._waiting.append((time.time(), refusal))
 
     def write(self) -> None:
-        """Write what waits."""
-        with self._lock:
-            lines = [_line(self._waiting.popleft()) for _ in range(len(self._waiting))]
+        """Write what waits. What cannot be written is lost."""
+        with self._lock, suppress(OSError, ValueError):
+            lines = [_line(*self._waiting.popleft()) for _ in range(len(self._waiting))]
             if lines:
                 sys.stderr.buffer.write(b"".join(lines))
                 sys.stderr.buffer.flush()
@@ -69,17 +69,16 @@ class RefusalLog:
             self.write()
 
 
-def _line(refusal: Refusal) -> bytes:
-    """One JSON object, in the form of the server's other log lines."""
-    fields = {
-        "event": "request refused",
-        "level": "info",
-        "timestamp": datetime.fromtimestamp(refusal.at, UTC),
-        "reason": refusal.reason,
-        "status": refusal.status,
-        "request_id": refusal.request_id,
-        "service_id": refusal.service_id,
-        "application_id": refusal.application_id,
-        "detail": refusal.detail,
-    }
-    return msgspec.json.encode({key: value for key, value in fields.items() if value is not None}) + b"\n"
+def _line(at: float, refusal: Refusal) -> bytes:
+    """One JSON object, in the form of the server's other log lines. `at` is Unix time in seconds."""
+    second = int(at)
+    return b'{"event":"request refused","level":"info","timestamp":"%s.%06dZ",%s\n' % (
+        _timestamp(second),
+        (at - second) * 1e6,
+        msgspec.json.encode(refusal)[1:],
+    )
+
+
+@lru_cache(maxsize=4)
+def _timestamp(second: int) -> bytes:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second)).encode()

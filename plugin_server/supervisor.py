@@ -50,6 +50,9 @@ class Supervisor:
     """One server. `reload` reads the settings anew for SIGHUP."""
 
     def __init__(self, settings: ServerSettings, reload: Reload) -> None:
+        self._asked: set[signal.Signals] = set()
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):  # before there is anything to leave behind
+            signal.signal(number, lambda got, _: self._asked.add(signal.Signals(got)))
         wrong = settings.check()
         if wrong:
             raise StartError(wrong)
@@ -83,7 +86,6 @@ class Supervisor:
         self._own_counts: dict[Key, float] = {}
         self._next_worker = 1
         self._fork_not_before = 0.0
-        self._asked: set[signal.Signals] = set()
         self._error: str | None = None
         self._ever_served = False
         self._stopping = False
@@ -93,8 +95,6 @@ class Supervisor:
         """Serve until a signal ends it; gives the exit code."""
         wake_read, wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            signal.signal(number, lambda got, _: self._asked.add(signal.Signals(got)))
         self._selector.register(wake_read, selectors.EVENT_READ, None)
         if self._exposition is not None:
             self._exposition.start()

@@ -5,7 +5,6 @@ longest, which spreads connections evenly over the workers. So few threads of a 
 until they are needed. Kong opens a new connection after each refusal, so a thread must not be made for each.
 """
 
-import socket
 import threading
 import time
 from collections import deque
@@ -15,6 +14,7 @@ import structlog
 
 from plugin_server.channel import Channel, ConnectionLostError, OpenConnection
 from plugin_server.commands import BAD_CONNECTIONS, Commands
+from plugin_server.listener import Doorway
 from plugin_server.pdk import Kong
 from plugin_server.traceback import where
 from plugin_server.wire.frames import ProtocolError
@@ -35,7 +35,7 @@ class Threads:
 
     def __init__(
         self,
-        listener: socket.socket,
+        listener: Doorway,
         commands: Commands,
         hand_over: Callable[[OpenConnection], None],
         max_connections: int,
@@ -131,7 +131,7 @@ class Threads:
                     self._serving.add(channel)
                     return self._adopted.popleft()
         try:
-            sock, _ = self._listener.accept()
+            sock = self._listener.take()
         except BlockingIOError:
             return None
         except OSError as error:

@@ -14,6 +14,7 @@ from plugin_server.channel import Channel, OpenConnection
 from plugin_server.commands import OUT_OF_TIME, Commands
 from plugin_server.control import Beat, Connection, Drain, Drained, Link, Ready, counts_for_sending
 from plugin_server.instances import Instances, InstanceStore
+from plugin_server.listener import Doorway
 from plugin_server.plugin import LoadedPlugin
 from plugin_server.settings import ServerSettings
 from plugin_server.threads import Threads
@@ -33,7 +34,7 @@ class Worker:
         settings: ServerSettings,
         plugin: LoadedPlugin,
         store: InstanceStore,
-        listener: socket.socket,
+        listener: Doorway,
         link: Link,
     ) -> None:
         self._settings = settings

@@ -62,7 +62,9 @@ def redact(url: str) -> str:
     found = _URL.fullmatch(url) if len(url) <= MAX_URL else None
     if found is None:
         return "(not a URL of Redis)"
-    return f"{found['scheme']}://{found['hosts']}{found['path'] or ''}"
+    # Where the @ was forgotten a password stands in the place of a host or a port.
+    hosts = found["hosts"] if all(map(_HOST.fullmatch, found["hosts"].split(","))) or not found["hosts"] else "…"
+    return f"{found['scheme']}://{hosts}{found['path'] or ''}"
 
 
 def parse(url: str) -> Address:

@@ -100,6 +100,10 @@ class _Copy:
         self.apis, self.services = databases[Table.APIS], databases[Table.SERVICES]
         self.strategies = databases[Table.STRATEGIES]
         self.applications, self.credentials = databases[Table.APPLICATIONS], databases[Table.CREDENTIALS]
+        state = self.state()
+        if state is None:
+            raise lmdb.InvalidError("not a copy of this layout")
+        self.region = state.region
         self._complaints: set[str] = set()
         self._policies: tuple[int, dict[tuple[bool, str], ServicePolicy | None]] = (-1, {})
 
@@ -211,8 +215,8 @@ class Replica:
 
     def region(self) -> str | None:
         """Name the region of which this is a copy."""
-        state = self._state()
-        return None if state is None else state.region
+        copy = self._current()
+        return None if copy is None else copy.region
 
     def position(self) -> Position | None:
         """Say where the registry stood of which this is a copy."""
@@ -285,8 +289,6 @@ class Replica:
                 return None
             try:
                 copy = self._opened(word)
-                if copy.state() is None:
-                    raise lmdb.InvalidError("not a copy of this layout")
             except (lmdb.Error, OSError) as error:
                 # It may have been replaced at this very moment. If not, the follower will find out or be told.
                 self._give_up(word, error)

@@ -1,10 +1,17 @@
 """`kong.nginx` and `kong.node`."""
 
+from functools import lru_cache
+
 from plugin_server.pdk.namespace import Namespace, empty_call, read_text, text_argument
 from plugin_server.wire.frames import method
 
 _GET_VAR = method("kong.nginx.get_var")
 _GET_ID = empty_call("kong.node.get_id")
+
+
+@lru_cache(maxsize=64)
+def _get_var(name: str) -> bytes:
+    return _GET_VAR + text_argument(name)
 
 
 class Nginx(Namespace):
@@ -14,7 +21,15 @@ class Nginx(Namespace):
 
     def get_var(self, name: str) -> str | None:
         """Give a variable of nginx, such as `kong_request_id`."""
-        return read_text(self._channel.ask(_GET_VAR + text_argument(name)))
+        return read_text(self._channel.ask(_get_var(name)))
+
+    def expect_var(self, name: str) -> None:
+        """Say that `get_var` will be called with this name if the request is refused.
+
+        On a new connection, which Kong opens after a refusal, it is fetched along with the next call that returns
+        something; on others this does nothing. An extension of this server: the stock one does not have it.
+        """
+        self._channel.expect(_get_var(name))
 
 
 class Node(Namespace):

@@ -85,12 +85,17 @@ def from_struct(struct: pb.Struct) -> dict[str, Json]:
     return {to_text(entry.key): from_value(entry.value) for entry in struct.fields}
 
 
+_heads: dict[bytes, tuple[str, int]] = {}
+_MOST_HEADS = 4096
+
+
 def read_headers(data: bytes) -> dict[str, Json]:
     """Read the serialised `Struct` of headers (or query arguments).
 
     Names in lower case, as Kong gives them; a value is a string, a list where it was sent more than once, or True for a
-    bare query argument. The plain form (string values, lengths of one or two bytes, key before value) is read by hand;
-    at the first byte that is otherwise all of it goes to protobuf.
+    bare query argument. Entries in the plain form (a string value, key before value) are read by hand; at the first one
+    that is otherwise all of it goes to protobuf. What stands before a short value, its head, comes again and again and
+    is remembered with the name and the size that it tells; values are not, for there are secrets among them.
     """
     text = data.decode("latin-1")
     headers: dict[str, Json] = {}
@@ -98,35 +103,49 @@ def read_headers(data: bytes) -> dict[str, Json]:
     end = len(data)
     try:
         while at < end:
-            if data[at] != 0x0A:
+            if data[at + 1] < 128:
+                value_at = at + 8 + data[at + 3]
+                head = data[at:value_at]
+                known = _heads.get(head) or _read_head(head)
+            else:
+                value_at, known = _read_long_head(data, text, at)
+            if known is None:
                 return _read_headers_at_leisure(data)
-            length = data[at + 1]
-            at += 2
-            if length > 127:
-                high = data[at]
-                if high > 127:
-                    return _read_headers_at_leisure(data)
-                length += (high - 1) << 7
-                at += 1
-            entry_end = at + length
-            key_length = data[at + 1]
-            key_end = at + 2 + key_length
-            if data[at] != 0x0A or key_length > 127 or data[key_end] != 0x12:
-                return _read_headers_at_leisure(data)
-            value_at = key_end + (2 if data[key_end + 1] < 128 else 3)
-            string_at = value_at + (2 if data[value_at + 1] < 128 else 3)
-            if (
-                data[value_at] != _STRING_VALUE
-                or data[value_at + 1] + (0 if string_at == value_at + 2 else (data[value_at + 2] - 1) << 7)
-                != entry_end - string_at
-                or entry_end > end
-            ):
-                return _read_headers_at_leisure(data)
-            headers[text[at + 2 : key_end]] = text[string_at:entry_end]
-            at = entry_end
+            name, size = known
+            at = value_at + size
+            headers[name] = text[value_at:at]
     except IndexError:
         return _read_headers_at_leisure(data)
-    return headers
+    return headers if at == end else _read_headers_at_leisure(data)
+
+
+def _read_head(head: bytes) -> tuple[str, int] | None:
+    """Read `0a <entry> 0a <key> … 12 <value> 1a <string>` with lengths of one byte; None where it is otherwise."""
+    key_size = head[3]
+    string_size = head[7 + key_size]
+    plain = (head[0], head[2], head[4 + key_size], head[6 + key_size]) == (0x0A, 0x0A, 0x12, _STRING_VALUE)
+    if not plain or head[5 + key_size] != string_size + 2 or head[1] != key_size + string_size + 6:
+        return None
+    if len(_heads) >= _MOST_HEADS:
+        _heads.clear()  # a client may make up names; the usual ones are back with the next request
+    known = _heads[head] = (head[4 : 4 + key_size].decode("latin-1"), string_size)
+    return known
+
+
+def _read_long_head(data: bytes, text: str, at: int) -> tuple[int, tuple[str, int] | None]:
+    """Read the head of an entry whose length takes two bytes; also gives where its value begins."""
+    entry_end = at + 3 + (data[at + 1] & 127 | data[at + 2] << 7)
+    key_size = data[at + 4]
+    key_end = at + 5 + key_size
+    value_at = key_end + (2 if data[key_end + 1] < 128 else 3)
+    string_at = value_at + (2 if data[value_at + 1] < 128 else 3)
+    string_size = data[value_at + 1]
+    if string_size > 127:
+        string_size = string_size & 127 | data[value_at + 2] << 7
+    plain = (data[at], data[at + 3], data[key_end], data[value_at]) == (0x0A, 0x0A, 0x12, _STRING_VALUE)
+    if not plain or data[at + 2] > 127 or key_size > 127 or string_at + string_size != entry_end:
+        return string_at, None
+    return string_at, (text[at + 5 : key_end], string_size)
 
 
 def _read_headers_at_leisure(data: bytes) -> dict[str, Json]:

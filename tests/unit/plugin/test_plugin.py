@@ -9,13 +9,12 @@ import pytest
 
 from kong_app_auth import plugin
 from kong_app_auth.domain.api_key import mint
-from kong_app_auth.domain.policy import ServicePolicy
 from kong_app_auth.domain.reasons import Reason
 from plugin_server.channel import ConnectionLostError, EventEndedError
 from plugin_server.metrics import snapshot
 from tests.servers.copies import make_replica
 from tests.servers.samples import API, PORTAL, SERVICE, STRATEGY, uid
-from tests.unit.plugin.stage import NOW, OTHER_API, OTHER_SERVICE, PEOPLE, REQUEST_ID, FakeKong, Outcome, contents
+from tests.unit.plugin.stage import OTHER_API, OTHER_SERVICE, PEOPLE, REQUEST_ID, FakeKong, Outcome, contents
 
 Ask = Callable[..., Outcome]
 Key = Callable[[str], dict[str, str]]
@@ -142,7 +141,7 @@ class TestChallenges:
         [(True, False, "Key"), (False, True, "Bearer"), (True, True, "Key, Bearer"), (False, False, "Key")],
     )
     def test_by_policy(self, keys: bool, tokens: bool, expected: str) -> None:
-        assert plugin.challenges(ServicePolicy("a", frozenset(), (), keys, tokens), None) == expected
+        assert plugin.challenges(keys, tokens, None) == expected
 
 
 class TestRevealReason:
@@ -286,7 +285,24 @@ class TestService:
             assert "router.get_service" in outcome.kong.names
             assert outcome.allowed is allowed
 
-    def test_on_a_route_it_is_asked_once(self, ask: Ask, key: Key) -> None:
+    def test_on_a_route_it_is_asked_for_again_after_a_moment(
+        self, ask: Ask, key: Key, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Kong keeps the plugin's instance when its route is pointed at another service."""
+        instance = plugin.Plugin({"region": "eu", "route_id": uid("route")})
+        for now, service, allowed in (
+            (100.0, SERVICE, True),
+            (100.9, OTHER_SERVICE, True),
+            (101.1, OTHER_SERVICE, False),
+        ):
+            monkeypatch.setattr(plugin, "monotonic", lambda now=now: now)
+            outcome = ask(kong=FakeKong(key("good"), router__get_service={"id": service}), instance=instance)
+            assert outcome.allowed is allowed
+
+    def test_on_a_route_it_is_not_asked_at_each_request(
+        self, ask: Ask, key: Key, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(plugin, "monotonic", lambda: 100.0)
         instance = plugin.Plugin({"region": "eu", "route_id": uid("route")})
         first, second = (ask(key("good"), instance=instance) for _ in range(2))
         assert first.allowed
@@ -510,6 +526,5 @@ def test_the_log_learns_what_was_refused_and_no_key(ask: Ask, key: Key) -> None:
             (refusal,) = outcome.refusals
             assert refusal["application_id"] == uid(name)
             assert (refusal["request_id"], refusal["status"]) == (REQUEST_ID, outcome.status)
-            assert refusal["at"] == NOW
             assert PEOPLE[name].key not in str(refusal)
     assert ask({"apikey": UNKNOWN}).refusals[0]["application_id"] is None

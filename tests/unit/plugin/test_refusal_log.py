@@ -1,7 +1,11 @@
 """The log of refusals: whole lines, written by a thread of its own, bounded."""
 
 import json
+import sys
 import threading
+import time
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -9,8 +13,8 @@ from kong_app_auth.refusal_log import MOST_WAITING, Refusal, RefusalLog
 from plugin_server.metrics import snapshot
 from tests.servers.process import wait_until
 
-FULL = Refusal(1_800_000_000.25, "no_credential", 401, "r", "s", "a", "d")
-BARE = Refusal(1_800_000_000.0, "no_credential", 401, None, None, None)
+FULL = Refusal("no_credential", 401, "r", "s", "a", "d")
+BARE = Refusal("no_credential", 401, None, None, None)
 
 
 class Written:
@@ -38,9 +42,13 @@ def log(monkeypatch: pytest.MonkeyPatch) -> RefusalLog:
     return made
 
 
-def test_a_line_is_an_object_without_what_is_not_known(log: RefusalLog, written: Written) -> None:
-    log.add(FULL)
-    log.add(BARE)
+def test_a_line_is_an_object_without_what_is_not_known(
+    log: RefusalLog, written: Written, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for at, refusal in ((1_800_000_000.25, FULL), (1_800_000_000.0, BARE)):
+        monkeypatch.setattr(time, "time", lambda at=at: at)
+        log.add(refusal)
+    monkeypatch.undo()
     log.write()
     assert [json.loads(line) for line in written.getvalue().splitlines()] == [
         {
@@ -57,11 +65,28 @@ def test_a_line_is_an_object_without_what_is_not_known(log: RefusalLog, written:
         {
             "event": "request refused",
             "level": "info",
-            "timestamp": "2027-01-15T08:00:00Z",
+            "timestamp": "2027-01-15T08:00:00.000000Z",
             "reason": "no_credential",
             "status": 401,
         },
     ]
+
+
+def test_characters_that_break_lines_are_escaped(log: RefusalLog, written: Written) -> None:
+    log.add(Refusal("no_credential", 401, 'a"\n\x00\xff', detail="\u2028"))
+    log.write()
+    (line,) = written.getvalue().splitlines()
+    assert json.loads(line)["request_id"] == 'a"\n\x00\xff'
+
+
+def test_a_stream_that_cannot_be_written_to_loses_lines_and_nothing_else(
+    log: RefusalLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Path("/dev/full").open("wb", buffering=0) as full:
+        monkeypatch.setattr(sys, "stderr", SimpleNamespace(buffer=full))
+        log.add(BARE)
+        log.write()
+    monkeypatch.undo()
 
 
 def test_a_line_is_written_once(log: RefusalLog, written: Written) -> None:

@@ -2,6 +2,7 @@
 
 import resource
 import socket
+import threading
 from collections.abc import Iterator
 from time import monotonic
 
@@ -201,3 +202,58 @@ def test_a_process_that_may_open_no_more_descriptors_gets_a_connection_without_i
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
         ours.close()
         theirs.close()
+
+
+GET_VAR = frame(b"kong.nginx.get_var") + frame(b"\x0a\x01v")
+
+
+def fresh(ours: socket.socket) -> Channel:
+    channel = Channel()
+    channel.open(OpenConnection(ours))
+    return channel
+
+
+def test_on_a_fresh_connection_what_is_expected_is_asked_along() -> None:
+    ours, kong = socket.socketpair()
+    with ours, kong:
+        channel = fresh(ours)
+        channel.expect(GET_VAR)
+        kong.sendall(frame(b"path") + frame(b"var"))
+        assert channel.ask(ASK) == b"path"
+        assert channel.ask(GET_VAR) == b"var"
+        assert all_of(kong) == ASK + GET_VAR
+
+
+def test_what_was_expected_for_one_event_is_no_answer_in_the_next() -> None:
+    ours, kong = socket.socketpair()
+    with ours, kong:
+        channel = fresh(ours)
+        channel.expect(GET_VAR)
+        kong.sendall(frame(b"path") + frame(b"id of the first"))
+        channel.ask(ASK)
+        channel.finish(EMPTY)
+        channel.notice_idleness()
+        kong.sendall(frame(b"id of the second"))
+        assert channel.ask(GET_VAR) == b"id of the second"
+
+
+def test_on_a_connection_that_is_kept_nothing_is_asked_ahead(ends: tuple[Channel, socket.socket]) -> None:
+    channel, kong = ends
+    channel.expect(GET_VAR)
+    kong.sendall(frame(b"path"))
+    assert channel.ask(ASK) == b"path"
+    assert all_of(kong) == ASK
+
+
+def test_both_answers_may_come_in_pieces_and_with_owed_replies() -> None:
+    ours, kong = socket.socketpair()
+    with ours, kong:
+        channel = fresh(ours)
+        channel.expect(GET_VAR)
+        channel.cast(CAST)
+        stream = EMPTY + frame(b"path") + frame(b"var")
+        sender = threading.Thread(target=lambda: [kong.sendall(stream[i : i + 1]) for i in range(len(stream))])
+        sender.start()
+        assert channel.ask(ASK) == b"path"
+        assert channel.ask(GET_VAR) == b"var"
+        sender.join()

@@ -10,6 +10,7 @@ import pytest
 from plugin_server.channel import IDLE_WAIT
 from plugin_server.commands import Commands
 from plugin_server.instances import Instances, InstanceStore
+from plugin_server.listener import Doorway
 from plugin_server.plugin import LoadedPlugin
 from plugin_server.threads import Threads
 from tests.kong_side.client import KongConnection
@@ -34,8 +35,8 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def listener(path: Path) -> Iterator[socket.socket]:
-    with socket.socket(socket.AF_UNIX) as listener:
+def listener(path: Path) -> Iterator[Doorway]:
+    with Doorway(socket.AF_UNIX) as listener:
         listener.bind(str(path))
         listener.listen()
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, IDLE_WAIT)
@@ -51,7 +52,7 @@ def commands(tmp_path: Path) -> Commands:
 
 
 def test_those_that_there_are_serve_on(
-    path: Path, listener: socket.socket, commands: Commands, monkeypatch: pytest.MonkeyPatch
+    path: Path, listener: Doorway, commands: Commands, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     threads = Threads(listener, commands, nothing, max_connections=64)
     start = threading.Thread.start

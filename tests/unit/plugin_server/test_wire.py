@@ -242,3 +242,12 @@ def test_a_call_of_a_later_kong_is_a_call_with_nothing_known_in_it() -> None:
     assert parse_call(b"\xaa\x02\x00\x08\x01").WhichOneof("call") is None
     with pytest.raises(ProtocolError):
         parse_call(b"\xff")
+
+
+def test_headers_of_an_exit_that_are_equal_as_numbers_are_told_apart() -> None:
+    assert exit_call(200, None, {"X": 1}) != exit_call(200, None, {"X": True})
+
+
+def test_more_names_than_are_remembered_are_read_all_the_same() -> None:
+    for number in range(10_000):
+        assert read_headers(to_struct({f"x-{number}": "v"}).SerializeToString()) == {f"x-{number}": "v"}

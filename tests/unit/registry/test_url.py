@@ -78,3 +78,8 @@ def test_redacted_url_keeps_what_helps_and_no_secret():
     assert redact(url) == "rediss+sentinel://a:1,b:2/name/3"
     assert "hunter2" not in repr(parse(url))
     assert redact("hunter2") == "(not a URL of Redis)"
+
+
+@pytest.mark.parametrize("url", ["redis://:s3cret", "redis://user:s3cret", "rediss://h:1,:s3cret"])
+def test_a_password_in_the_place_of_a_host_is_not_shown(url: str) -> None:
+    assert "s3cret" not in redact(url)
