@@ -28,26 +28,29 @@ def test_reloads_under_load_lose_no_request(data_path: DataPath) -> None:
     with Load(data_path.gateway.address, [allowed(data_path, CLIENTS), *hostile(data_path)]) as load:
         load.more(ALLOWED, 50)
         for number in range(RELOADS):
-            before = data_path.pids()
-            data_path.workers = 2 + (number + 1) % 2
-            data_path.write_settings()
-            followed = _followed(data_path)
-            began = time.monotonic()
-            os.kill(before.supervisor, signal.SIGHUP)
-            wait_until(lambda old=before: _replaced(data_path, old.workers), "the workers are replaced")  # type: ignore[misc]
-            print(f"reload {number}: {time.monotonic() - began:.2f} s")
-            # The follower begins anew too. Reloads that leave it no time would put the node out of touch.
-            wait_until(lambda seen=followed: _followed(data_path) > seen, "the follower follows")  # type: ignore[misc]
+            print(f"reload {number}: {_reload(data_path, workers=2 + (number + 1) % 2):.2f} s")
             load.more(ALLOWED, 50)
-    data_path.workers = 2
-    data_path.write_settings()
-    os.kill(data_path.pids().supervisor, signal.SIGHUP)
-    data_path.wait_until_well()
+    _reload(data_path, workers=2)
     print(f"{load.count(ALLOWED)} allowed requests and as many refused ones through {RELOADS} reloads")
     assert load.failures(ALLOWED) == {}
     assert load.events == []
     assert {outcome for _, outcome in load.outcomes} <= ANSWERS
     assert data_path.upstream.reached_by(*HOSTILE) == {}
+
+
+def _reload(path: DataPath, workers: int) -> float:
+    """Reload with so many workers, and give the seconds until the new ones were seen without the old ones."""
+    before = path.pids()
+    followed = _followed(path)
+    path.workers = workers
+    path.write_settings()
+    began = time.monotonic()
+    os.kill(before.supervisor, signal.SIGHUP)
+    wait_until(lambda: _replaced(path, before.workers), "the workers are replaced")
+    took = time.monotonic() - began
+    # The follower begins anew too. Reloads that leave it no time would put the node out of touch.
+    wait_until(lambda: _followed(path) > followed, "the follower follows")
+    return took
 
 
 def _followed(path: DataPath) -> int:
