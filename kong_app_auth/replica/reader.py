@@ -50,6 +50,9 @@ from kong_app_auth.replica.status import StatusView
 _SPARE_TRANSACTIONS: Final = 256
 """Finished transactions kept for the next question, with their reader's slot: at least one for each thread."""
 _MAX_POLICIES: Final = 10_000
+_MAX_KNOWN: Final = 2048
+"""Answers remembered until the next change. Enough for the keys in use at a time, and little memory where all are new:
+py-lmdb lets go of the interpreter at each step, and under load it takes long to get it back."""
 _OPEN_AGAIN_AFTER: Final = 0.1
 _LOOK_AGAIN_AFTER: Final = 2.0
 """Seconds without news after which the directory may have been made anew, and this page be nobody's."""
@@ -72,6 +75,15 @@ _DAMAGED: Final = (
 )
 
 _log = structlog.get_logger()
+
+
+class _Remembered:
+    """What was read of a copy between two changes. Made anew after each, so that nobody can add to it what is old."""
+
+    def __init__(self, changes: int) -> None:
+        self.changes = changes
+        self.policies = dict[tuple[bool, str], ServicePolicy | None]()
+        self.credentials = dict[bytes, tuple[Credential | None, Application | None]]()
 
 
 class _Copy:
@@ -105,20 +117,25 @@ class _Copy:
             raise lmdb.InvalidError("not a copy of this layout")
         self.region = state.region
         self._complaints: set[str] = set()
-        self._policies: tuple[int, dict[tuple[bool, str], ServicePolicy | None]] = (-1, {})
+        self._remembered = _Remembered(1)
 
-    def policy(self, by_service: bool, name: str) -> ServicePolicy | None:
-        with self.begin() as transaction:
-            current = transaction.id()
-            known_at, policies = self._policies
-            if known_at != current or len(policies) >= _MAX_POLICIES:
-                policies = {}
-                self._policies = (current, policies)
-            try:
-                return policies[by_service, name]
-            except KeyError:
+    def remembered(self, changes: int) -> "_Remembered":
+        """What was read since the last change, which `changes` is the number of; see `StatusView.changes`."""
+        remembered = self._remembered
+        if remembered.changes != changes or changes & 1:
+            remembered = self._remembered = _Remembered(changes)
+        return remembered
+
+    def policy(self, changes: int, by_service: bool, name: str) -> ServicePolicy | None:
+        policies = self.remembered(changes).policies
+        try:
+            return policies[by_service, name]
+        except KeyError:
+            if len(policies) >= _MAX_POLICIES:
+                policies.clear()
+            with self.begin() as transaction:
                 policy = policies[by_service, name] = self._drawn(transaction, by_service, name)
-                return policy
+            return policy
 
     def _drawn(self, transaction: Any, by_service: bool, name: str) -> ServicePolicy | None:
         try:
@@ -193,9 +210,13 @@ class Replica:
         """
         if len(digest) != DIGEST_BYTES:
             raise ValueError("a digest has 32 bytes")
-        copy = self._current()
-        if copy is None:
+        copy, status = self._current(), self._status
+        if copy is None or status is None:
             return None, None
+        known = copy.remembered(status.changes()).credentials
+        found_before = known.get(digest)
+        if found_before is not None:
+            return found_before
         try:
             transaction = copy.begin(copy.credentials)
             try:
@@ -211,7 +232,13 @@ class Replica:
         except lmdb.Error as error:
             self._failed(copy, error)
             return None, None
-        return None if packed is None else credential, None if packed is None or found is None else application
+        if len(known) >= _MAX_KNOWN:
+            known.clear()
+        answer = known[digest] = (
+            None if packed is None else credential,
+            None if packed is None or found is None else application,
+        )
+        return answer
 
     def region(self) -> str | None:
         """Name the region of which this is a copy."""
@@ -258,11 +285,11 @@ class Replica:
             return None
 
     def _policy(self, by_service: bool, name: str) -> ServicePolicy | None:
-        copy = self._current()
-        if copy is None:
+        copy, status = self._current(), self._status
+        if copy is None or status is None:
             return None
         try:
-            return copy.policy(by_service, name)
+            return copy.policy(status.changes(), by_service, name)
         except lmdb.Error as error:
             self._failed(copy, error)
             return None

@@ -2,9 +2,10 @@
 
 So a heartbeat reaches every worker without a transaction on disk, and a copy that can no longer be trusted is out of
 force at once, even where the disk is full. The file is one page, given its blocks when it is made: 8 bytes of magic
-with the version of the layout, 8 bytes with twice the generation plus 1 if it may be trusted, and 8 bytes with the Unix
-time (a double) at which the follower last knew to have all that the region's writer had to say. Each field is aligned
-and written by one store of the processor, so that a reader sees it whole.
+with the version of the layout, 8 bytes with twice the generation plus 1 if it may be trusted, 8 bytes with the Unix
+time (a double) at which the follower last knew to have all that the region's writer had to say, and 8 bytes that count
+changes: odd while one is being made. Each field is aligned and written by one store of the processor, so that a reader
+sees it whole.
 """
 
 import contextlib
@@ -20,6 +21,7 @@ SIZE: Final = 4096
 
 _WORD_AT: Final = 8
 _HEARD_AT: Final = 16
+_CHANGES_AT: Final = 24
 _WORD = struct.Struct("@Q")
 _HEARD = struct.Struct("@d")
 _BOTH = struct.Struct("@Qd")
@@ -69,6 +71,18 @@ class StatusPage:
         """Note when the registry was last heard of. It is the kernel's to write to disk: older news is safe news."""
         _HEARD.pack_into(self._page, _HEARD_AT, at)
 
+    def begin_change(self) -> None:
+        """Have readers remember nothing of the copy until `end_change`, nor if it never comes."""
+        self._count_to(odd=True)
+
+    def end_change(self) -> None:
+        """Let readers remember again what they read from now on; what they remembered before counts no more."""
+        self._count_to(odd=False)
+
+    def _count_to(self, *, odd: bool) -> None:
+        changes = int(_WORD.unpack_from(self._page, _CHANGES_AT)[0])
+        _WORD.pack_into(self._page, _CHANGES_AT, changes + (1 if bool(changes & 1) is not odd else 2))
+
     def in_place(self) -> bool:
         """Say whether this page is still the file that readers find."""
         try:
@@ -103,6 +117,13 @@ class StatusView:
     def read(self) -> tuple[int, float]:
         """Give twice the generation plus 1 if it may be trusted, and the Unix time of the last news."""
         return _BOTH.unpack_from(self._page, _WORD_AT)
+
+    def changes(self) -> int:
+        """Give the number of changes: odd while one is being made, and another after each.
+
+        What was read from the copy after this was asked holds as long as the same even number is given.
+        """
+        return int(_WORD.unpack_from(self._page, _CHANGES_AT)[0])
 
     def in_place(self) -> bool:
         """Say whether this page is still the file that the follower writes."""

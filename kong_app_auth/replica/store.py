@@ -243,16 +243,20 @@ class Store:
             failure = self._open_file(path, on_alive)
             if failure:
                 self.discard(failure)
+            else:
+                self._status.end_change()  # the one that was following may have died in the middle of one
         self._clean_up()
 
     def apply(self, position: Position, edits: list[Edit]) -> None:
         """Apply a batch in one transaction. Raises StoreFailed, and CorruptRecord for a key that can be none."""
-        if self._file is None:
+        if self._file is None or self._status is None:
             raise RuntimeError("there is no copy to apply a batch to")
         for edit in edits:
             _check_key(edit.table, edit.id)
+        self._status.begin_change()
         with _failures():
             self._file.apply(State.of(self._region, position), edits)
+        self._status.end_change()
 
     def heard(self, at: float, now: float) -> None:
         """Tell the readers that the copy was up to date at `at`. Older news does not replace newer."""
@@ -274,6 +278,7 @@ class Store:
             self._close_file()
             self._file = file
             self._status.put_in_force(copy.generation)
+            self._status.end_change()
         self._clean_up()
 
     def check(self) -> None:

@@ -13,7 +13,7 @@ from kong_app_auth.registry.keys import Table
 from kong_app_auth.registry.position import Position
 from kong_app_auth.replica.layout import LAYOUT_VERSION, META, STATE_KEY, data_file, suspect_file
 from kong_app_auth.replica.reader import Replica
-from kong_app_auth.replica.status import StatusPage
+from kong_app_auth.replica.status import StatusPage, StatusView
 from kong_app_auth.replica.store import Store
 from tests.servers.copies import FIRST, fill, make_replica
 from tests.servers.process import wait_until
@@ -272,3 +272,70 @@ def test_many_threads_see_whole_copies_only_while_copies_and_batches_come(tmp_pa
             fill(store, contents, Position("epoch", number, "tip"))
     store.apply(Position("end", 1, "tip"), [])
     assert reader.answer() == []
+
+
+class TestRemembering:
+    """What was read is remembered until the next change, and not at all while one is being made."""
+
+    @pytest.fixture
+    def replica(self, tmp_path):
+        make_replica(tmp_path, sample("a", "b"), heard=1e9)
+        return Replica(tmp_path)
+
+    @pytest.fixture
+    def page(self, tmp_path, replica):
+        page = StatusPage(tmp_path)
+        yield page
+        page.close()
+
+    @pytest.fixture
+    def reads(self, replica, monkeypatch):
+        """The number of transactions so far."""
+        replica.region()
+        begun = []
+        begin = replica._copy.begin
+
+        def counted(*arguments):
+            begun.append(arguments)
+            return begin(*arguments)
+
+        monkeypatch.setattr(replica._copy, "begin", counted)
+        return begun
+
+    @pytest.mark.parametrize("key", ["a", "unknown"])
+    def test_the_same_question_is_answered_once(self, replica, page, reads, key):
+        answers = [replica.credential(key_digest(key)) for _ in range(3)]
+        assert answers[0] == answers[1] == answers[2]
+        assert len(reads) == 1
+
+    def test_after_a_change_it_is_asked_anew(self, replica, page, reads):
+        for _ in range(3):
+            replica.credential(key_digest("a"))
+            replica.policy_of_service(SERVICE)
+            page.begin_change()
+            page.end_change()
+        assert len(reads) == 6
+
+    def test_while_a_change_is_made_nothing_is_remembered(self, replica, page, reads):
+        replica.credential(key_digest("a"))
+        page.begin_change()
+        for _ in range(3):
+            replica.credential(key_digest("a"))
+            replica.policy_of_service(SERVICE)
+        assert len(reads) == 7
+
+    def test_a_follower_that_died_in_a_change_is_followed_by_one_that_ends_it(self, tmp_path, page):
+        page.begin_change()
+        view = StatusView.open(tmp_path)
+        assert view.changes() & 1
+        before = view.changes()
+        store = Store(tmp_path, "eu")
+        store.open()
+        store.close()
+        assert not view.changes() & 1
+        assert view.changes() > before
+
+    def test_what_is_remembered_is_bounded(self, replica):
+        for number in range(5000):
+            replica.credential(key_digest(str(number)))
+        assert len(replica._copy._remembered.credentials) <= 2048
