@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast test-integration lint format proto bench lock clean
+.PHONY: help demo test test-fast test-integration lint format proto bench docs lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 20
@@ -46,6 +46,9 @@ bench: $(STAMP) ## measure; writes tables and plots to bench/results/
 
 proto: $(STAMP) ## generate the protocol's message classes from the .proto file
 	$(BIN)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. plugin_server/wire/kong_plugin_protocol.proto
+
+docs: $(STAMP) ## write the table of settings into docs/configuration.md
+	$(BIN)/python -m scripts.configuration_table
 
 lock: ## renew requirements/dev.txt from pyproject.toml
 	$(PYTHON) -m venv build/lock

@@ -13,6 +13,7 @@ from time import monotonic
 
 import msgspec
 
+from plugin_server.nowait import NoWait
 from plugin_server.wire.frames import MAX_FRAME, ProtocolError
 
 _CHUNK = 16384
@@ -56,6 +57,7 @@ class Channel:
         "expected",
         "fresh",
         "lock",
+        "nowait",
         "over",
         "owed",
         "sock",
@@ -75,6 +77,7 @@ class Channel:
         self.over = False
         self.timed_out = False
         self.lock = threading.Lock()
+        self.nowait = NoWait()
 
     def open(self, connection: OpenConnection) -> None:
         """Take up a connection; what was left of the one before is forgotten."""
@@ -113,6 +116,9 @@ class Channel:
                 raise ProtocolError("a reply to a call that returns nothing")
             self.ahead = self.ahead[want - 4 :]
             self.owed = 0
+            size = int.from_bytes(self.ahead, "little")
+            if len(self.ahead) == 4 and 0 < size <= MAX_FRAME:
+                self.ahead += self._receive_what_is_there(min(size, _CHUNK))
         while True:
             ahead = self.ahead
             if len(ahead) >= 4:
@@ -124,7 +130,8 @@ class Channel:
                     raise ProtocolError("a frame that is too long")
                 self.ahead = ahead + self._receive(min(size + 4 - len(ahead), _CHUNK), 0)
             else:
-                self.ahead = ahead + self._receive(_CHUNK, 0) if ahead else self._receive(_CHUNK, 0)
+                # Who has just connected has mostly sent already; who is kept is waited for.
+                self.ahead = ahead + (self._receive_what_is_there(_CHUNK) if self.fresh else self._receive(_CHUNK, 0))
 
     def cast(self, call: bytes) -> None:
         """Keep a call that returns nothing until something must be sent."""
@@ -172,7 +179,7 @@ class Channel:
             if self.over:
                 raise EventEndedError
             try:
-                self.sock.sendall(call)
+                self.nowait.send(self.sock, call)
             except OSError as error:
                 raise ConnectionLostError from error
 
@@ -201,7 +208,7 @@ class Channel:
             self.began = 0.0
             if not self.over:
                 try:
-                    self.sock.sendall(last)
+                    self.nowait.send(self.sock, last)
                 except OSError as error:
                     raise ConnectionLostError from error
 
@@ -254,6 +261,18 @@ class Channel:
     def _receive(self, size: int, flags: int) -> bytes:
         try:
             data = self.sock.recv(size, flags)
+        except BlockingIOError:
+            raise
+        except OSError as error:
+            raise ConnectionLostError from error
+        if not data:
+            raise ConnectionLostError
+        return data
+
+    def _receive_what_is_there(self, size: int) -> bytes:
+        """Receive the rest of a frame, which Kong sends right after its length."""
+        try:
+            data = self.nowait.receive(self.sock, size)
         except BlockingIOError:
             raise
         except OSError as error:

@@ -86,6 +86,7 @@ class Supervisor:
         self._own_counts: dict[Key, float] = {}
         self._next_worker = 1
         self._fork_not_before = 0.0
+        self._died_young = 0
         self._error: str | None = None
         self._ever_served = False
         self._stopping = False
@@ -274,8 +275,9 @@ class Supervisor:
             return
         log.error("worker ended and is replaced", worker=worker.number, pid=worker.pid)
         self._count(_RESTARTS, "ended")
-        if not worker.ready or now - worker.born < _YOUNG:
-            self._fork_not_before = now + _YOUNG / 2  # it dies at once: do not spin
+        self._died_young = self._died_young + 1 if not worker.ready or now - worker.born < _YOUNG else 0
+        if self._died_young > generation.settings.workers:
+            self._fork_not_before = now + _YOUNG / 2  # they die at once: do not spin
         self._fork_missing(generation)
 
     def _zygote_ended(self, generation: Generation) -> None:

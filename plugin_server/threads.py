@@ -15,12 +15,13 @@ import structlog
 from plugin_server.channel import Channel, ConnectionLostError, OpenConnection
 from plugin_server.commands import BAD_CONNECTIONS, Commands
 from plugin_server.listener import Doorway
+from plugin_server.nowait import close
 from plugin_server.pdk import Kong
 from plugin_server.traceback import where
 from plugin_server.wire.frames import ProtocolError
 
 FEWEST_WAITING = 1
-MOST_WAITING = 4
+MOST_WAITING = 8
 STACK_SIZE = 512 * 1024
 
 log = structlog.get_logger("plugin_server")
@@ -191,7 +192,7 @@ class Threads:
         finally:
             with self._lock:
                 self._serving.discard(channel)
-            sock.close()
+            close(sock)
 
     def _pass_on(self, connection: OpenConnection) -> None:
         """Hand a connection over, and drop this process's copy of it."""

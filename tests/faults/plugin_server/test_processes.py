@@ -208,7 +208,7 @@ def test_a_worker_that_dies_at_once_does_not_spin(tmp_path: Path) -> None:
     try:
         process = server.launch()
         ended = "worker ended and is replaced"
-        wait_until(lambda: len(server.events(ended)) >= 2, "workers die")
+        wait_until(lambda: len(server.events(ended)) >= 4, "workers die")
         begun, started = len(server.events(ended)), time.monotonic()
         wait_until(lambda: len(server.events(ended)) >= begun + 4, "and are tried again")
         assert time.monotonic() - started > 0.7  # two at a time, half a second between
