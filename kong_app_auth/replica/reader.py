@@ -185,11 +185,16 @@ class Replica:
 
     def last_heard(self) -> float:
         """Unix time up to which the copy is known to be complete; 0.0 for never, not trusted, or unreadable."""
-        copy, status = self._current(), self._status
-        if copy is None or status is None:
+        for _ in range(2):  # a fresh copy may be put in force between the two looks
+            copy, status = self._current(), self._status
+            if copy is None or status is None:
+                return 0.0
+            word, heard = status.read()
+            if word == copy.word:
+                break
+        else:
             return 0.0
-        word, heard = status.read()
-        if word != copy.word or not math.isfinite(heard):
+        if not math.isfinite(heard):
             return 0.0
         if time.time() - heard > _LOOK_AGAIN_AFTER:
             self._look_again()

@@ -5,7 +5,7 @@ force at once, even where the disk is full. The file is one page, given its bloc
 with the version of the layout, 8 bytes with twice the generation plus 1 if it may be trusted, 8 bytes with the Unix
 time (a double) at which the follower last knew to have all that the region's writer had to say, and 8 bytes that count
 changes: odd while one is being made. Each field is aligned and written by one store of the processor, so that a reader
-sees it whole.
+sees it whole. (Not by `struct.pack_into`: that writes zeros first, and now and then a reader would see them.)
 """
 
 import contextlib
@@ -20,10 +20,11 @@ MAGIC: Final = b"kaastat1"
 SIZE: Final = 4096
 
 _WORD_AT: Final = 8
-_HEARD_AT: Final = 16
 _CHANGES_AT: Final = 24
+_WORD_INDEX: Final = 1
+_HEARD_INDEX: Final = 2
+_CHANGES_INDEX: Final = 3
 _WORD = struct.Struct("@Q")
-_HEARD = struct.Struct("@d")
 _BOTH = struct.Struct("@Qd")
 
 
@@ -39,37 +40,39 @@ class StatusPage:
         if page is None:
             raise OSError(f"cannot map {self._path}")
         self._page = page
+        self._numbers = memoryview(page).cast("Q")
+        self._times = memoryview(page).cast("d")
         self._inode = self._path.stat().st_ino
 
     @property
     def generation(self) -> int:
         """The generation that is, or was last, in force."""
-        return int(_WORD.unpack_from(self._page, _WORD_AT)[0]) >> 1
+        return self._numbers[_WORD_INDEX] >> 1
 
     @property
     def trusted(self) -> bool:
         """Whether readers may use that generation."""
-        return bool(_WORD.unpack_from(self._page, _WORD_AT)[0] & 1)
+        return bool(self._numbers[_WORD_INDEX] & 1)
 
     @property
     def last_heard(self) -> float:
         """Unix time of the last news; 0.0 for never."""
-        return float(_HEARD.unpack_from(self._page, _HEARD_AT)[0])
+        return self._times[_HEARD_INDEX]
 
     def put_in_force(self, generation: int) -> None:
         """Have readers use this generation, from now on and after a power cut."""
-        _WORD.pack_into(self._page, _WORD_AT, generation * 2 + 1)
+        self._numbers[_WORD_INDEX] = generation * 2 + 1
         self._page.flush()
 
     def distrust(self) -> None:
         """Have readers use nothing, from now on and after a power cut."""
-        _WORD.pack_into(self._page, _WORD_AT, self.generation * 2)
-        _HEARD.pack_into(self._page, _HEARD_AT, 0.0)
+        self._numbers[_WORD_INDEX] = self.generation * 2
+        self._times[_HEARD_INDEX] = 0.0
         self._page.flush()
 
     def heard(self, at: float) -> None:
         """Note when the registry was last heard of. It is the kernel's to write to disk: older news is safe news."""
-        _HEARD.pack_into(self._page, _HEARD_AT, at)
+        self._times[_HEARD_INDEX] = at
 
     def begin_change(self) -> None:
         """Have readers remember nothing of the copy until `end_change`, nor if it never comes."""
@@ -80,8 +83,8 @@ class StatusPage:
         self._count_to(odd=False)
 
     def _count_to(self, *, odd: bool) -> None:
-        changes = int(_WORD.unpack_from(self._page, _CHANGES_AT)[0])
-        _WORD.pack_into(self._page, _CHANGES_AT, changes + (1 if bool(changes & 1) is not odd else 2))
+        changes = self._numbers[_CHANGES_INDEX]
+        self._numbers[_CHANGES_INDEX] = changes + (1 if bool(changes & 1) is not odd else 2)
 
     def in_place(self) -> bool:
         """Say whether this page is still the file that readers find."""
@@ -92,6 +95,8 @@ class StatusPage:
 
     def close(self) -> None:
         """Let the page go."""
+        self._numbers.release()
+        self._times.release()
         self._page.close()
 
 
