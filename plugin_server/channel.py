@@ -116,9 +116,6 @@ class Channel:
                 raise ProtocolError("a reply to a call that returns nothing")
             self.ahead = self.ahead[want - 4 :]
             self.owed = 0
-            size = int.from_bytes(self.ahead, "little")
-            if len(self.ahead) == 4 and 0 < size <= MAX_FRAME:
-                self.ahead += self._receive_what_is_there(min(size, _CHUNK))
         while True:
             ahead = self.ahead
             if len(ahead) >= 4:
@@ -128,7 +125,8 @@ class Channel:
                     return ahead[4:]
                 if size > MAX_FRAME or len(ahead) > size + 4:
                     raise ProtocolError("a frame that is too long")
-                self.ahead = ahead + self._receive(min(size + 4 - len(ahead), _CHUNK), 0)
+                # Kong sends the rest of a frame right after its length.
+                self.ahead = ahead + self._receive_what_is_there(min(size + 4 - len(ahead), _CHUNK))
             else:
                 # Who has just connected has mostly sent already; who is kept is waited for.
                 self.ahead = ahead + (self._receive_what_is_there(_CHUNK) if self.fresh else self._receive(_CHUNK, 0))
@@ -270,7 +268,7 @@ class Channel:
         return data
 
     def _receive_what_is_there(self, size: int) -> bytes:
-        """Receive the rest of a frame, which Kong sends right after its length."""
+        """Receive what should have come already; waits if it has not."""
         try:
             data = self.nowait.receive(self.sock, size)
         except BlockingIOError:
