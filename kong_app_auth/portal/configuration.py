@@ -1,0 +1,58 @@
+"""What the control plane needs to know about its surroundings. Read from the settings by the command line."""
+
+from datetime import timedelta
+
+import msgspec
+
+
+class SmtpServer(msgspec.Struct, frozen=True):
+    """The server that mail goes through. `security`: `none`, `starttls` or `tls`."""
+
+    host: str
+    port: int
+    security: str = "starttls"
+    username: str | None = None
+    password: str | None = None
+
+    def __repr__(self) -> str:
+        """Leave the password out."""
+        return f"SmtpServer({self.host}:{self.port}, {self.security})"
+
+
+class Configuration(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything but the database's URL.
+
+    `regions`: those that this portal serves. `public_url`: where browsers and mails find it, without a slash at the
+    end. `portal_domain`: portals get `<slug>.<portal_domain>` as their default domain. `smtp` None: mail goes to the
+    log and to the local mailbox page (`mailbox`). `gateway_urls`: region to the address that clients call the gateway
+    at, for ready curl lines. `trusted_proxies`: how many proxies in front add to `X-Forwarded-For`.
+    """
+
+    regions: tuple[str, ...]
+    public_url: str
+    portal_domain: str = "portal.localhost"
+    vault_keys: tuple[str, ...] = ()
+    feed_tokens: dict[str, str] = {}
+    smtp: SmtpServer | None = None
+    mail_from: str = "portal@localhost"
+    mailbox: bool = False
+    gateway_urls: dict[str, str] = {}
+    trusted_proxies: int = 0
+    access_lifetime: timedelta = timedelta(minutes=15)
+    refresh_lifetime: timedelta = timedelta(days=14)
+    token_lifetime: timedelta = timedelta(hours=24)
+    feed_retention: timedelta = timedelta(days=7)
+    refusal_retention: timedelta = timedelta(days=7)
+    usage_retention: timedelta = timedelta(days=90)
+    expiry_warnings: tuple[timedelta, ...] = (timedelta(days=14),)
+    max_applications: int = 500
+    max_credentials: int = 20
+
+    @property
+    def secure(self) -> bool:
+        """Whether browsers reach it by TLS: cookies are `Secure` then."""
+        return self.public_url.startswith("https://")
+
+    def __repr__(self) -> str:
+        """Leave the keys and tokens out."""
+        return f"Configuration({self.public_url}, regions={self.regions})"

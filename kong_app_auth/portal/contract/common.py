@@ -1,0 +1,117 @@
+"""What all bodies share: how strict they are, labels, pages, times."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Any, Generic, Literal, TypeVar, cast
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_serializer, model_validator
+from pydantic.functional_serializers import SerializerFunctionWrapHandler
+from pydantic_core import PydanticCustomError
+
+from kong_app_auth.portal.store import ids
+
+MAX_LABELS = 50
+REGIONS = ("us", "eu", "au", "me", "in", "sg")
+
+
+class Input(BaseModel):
+    """A request's body: no unknown fields, no conversion, no character that a database cannot keep.
+
+    `model_fields_set` tells what was left out from what was null.
+    """
+
+    model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True, frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _printable(cls, data: Any) -> Any:
+        if not storable(data):
+            raise PydanticCustomError("invalid_characters", "holds a NUL or half a surrogate pair")
+        return data
+
+    def given(self, *names: str) -> dict[str, Any]:
+        """Give those of the named fields that the request holds."""
+        return {name: getattr(self, name) for name in names if name in self.model_fields_set}
+
+
+class Output(BaseModel):
+    """An answer's body: fields that were not set are left out."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+
+    @model_serializer(mode="wrap")
+    def _what_is_set(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        fields = type(self).model_fields
+        absent = {fields[name].alias or name for name in fields.keys() - self.model_fields_set}
+        written: dict[str, Any] = handler(self)
+        return {name: value for name, value in written.items() if name not in absent} if absent else written
+
+
+def storable(data: Any) -> bool:
+    """Say whether every text in `data` can be kept: PostgreSQL keeps no NUL, nothing keeps half a surrogate pair."""
+    if isinstance(data, str):
+        return "\0" not in data and not any("\ud800" <= character <= "\udfff" for character in data)
+    if isinstance(data, Mapping):
+        return all(storable(key) and storable(value) for key, value in cast("Mapping[Any, Any]", data).items())
+    if isinstance(data, list):
+        return all(storable(item) for item in cast("list[Any]", data))
+    return True
+
+
+def _uuid(text: str) -> str:
+    known = ids.canonical(text)
+    if known is None:
+        raise PydanticCustomError("is_uuid", "must be a UUID")
+    return known
+
+
+UuidText = Annotated[str, AfterValidator(_uuid), Field(json_schema_extra={"format": "uuid"})]
+"""A UUID as text, in its canonical form."""
+Moment = Annotated[datetime, Field(strict=False)]
+"""A time, RFC 3339."""
+LabelValue = Annotated[
+    str, StringConstraints(min_length=1, max_length=63, pattern=r"^[a-z0-9A-Z]{1}([a-z0-9A-Z\-._]*[a-z0-9A-Z]+)?$")
+]
+LabelKey = Annotated[str, StringConstraints(min_length=1, max_length=63)]
+Labels = Annotated[dict[LabelKey, LabelValue], Field(max_length=MAX_LABELS)]
+LabelsUpdate = Annotated[dict[LabelKey, LabelValue | None], Field(max_length=MAX_LABELS)]
+"""Labels to set; null takes one away."""
+Visibility = Literal["public", "private"]
+Status = Literal["approved", "pending", "revoked", "rejected"]
+
+
+def merged(labels: Mapping[str, Any], update: Mapping[str, str | None] | None) -> dict[str, Any]:
+    """Give the labels after an update; None takes all away."""
+    if update is None:
+        return {}
+    return {name: value for name, value in {**labels, **update}.items() if value is not None}
+
+
+class PageMeta(Output):
+    """Which page this is, of how many items in all."""
+
+    number: int
+    size: int
+    total: int
+
+
+class PaginatedMeta(Output):
+    """The `meta` of a list."""
+
+    page: PageMeta
+
+
+Item = TypeVar("Item")
+
+
+class ListOf(Output, Generic[Item]):
+    """A page of a list."""
+
+    meta: PaginatedMeta
+    data: list[Item]
+
+
+class Reference(Output):
+    """Another record, by id."""
+
+    id: str

@@ -1,0 +1,1 @@
+"""The feed: what a region's gateways may know, and how its changes reach the sync daemon."""

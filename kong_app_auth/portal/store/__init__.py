@@ -1,0 +1,1 @@
+"""The portal's database: records, transactions and migrations, on SQLite and on PostgreSQL."""

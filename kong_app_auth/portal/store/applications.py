@@ -1,0 +1,75 @@
+"""Applications, their registrations with APIs, and the operator's own fields on registrations."""
+
+from typing import Any
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from kong_app_auth.portal.store.apis import Api
+from kong_app_auth.portal.store.base import Entity, Id
+from kong_app_auth.portal.store.credentials import Credential
+from kong_app_auth.portal.store.developers import Developer
+from kong_app_auth.portal.store.strategies import AuthStrategy
+
+
+class Application(Entity):
+    """An application of a developer or of a team; it holds one auth strategy. `client_id`: OAuth only."""
+
+    __tablename__ = "applications"
+    __table_args__ = (
+        CheckConstraint("(developer_id IS NULL) <> (team_id IS NULL)", name="one_owner"),
+        UniqueConstraint("auth_strategy_id", "client_id"),
+        Index("ix_applications_portal_created", "portal_id", "created_at"),
+    )
+
+    portal_id: Mapped[str] = mapped_column(Id, ForeignKey("portals.id"))
+    name: Mapped[str] = mapped_column(String(255))
+    description: Mapped[str | None] = mapped_column(String(255))
+    redirect_uri: Mapped[str | None] = mapped_column(String(2048))
+    labels: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    scopes: Mapped[list[str]] = mapped_column(default=list)
+    client_id: Mapped[str | None] = mapped_column(String(255))
+    auth_strategy_id: Mapped[str] = mapped_column(Id, ForeignKey("auth_strategies.id"), index=True)
+    developer_id: Mapped[str | None] = mapped_column(Id, ForeignKey("developers.id"), index=True)
+    team_id: Mapped[str | None] = mapped_column(Id, ForeignKey("teams.id"), index=True)
+
+    auth_strategy: Mapped[AuthStrategy] = relationship()
+    developer: Mapped[Developer | None] = relationship()
+    registrations: Mapped[list["Registration"]] = relationship(
+        cascade="all, delete-orphan", back_populates="application"
+    )
+    credentials: Mapped[list[Credential]] = relationship(cascade="all, delete-orphan", back_populates="application")
+
+
+class Registration(Entity):
+    """An application with an API: approved, pending, revoked or rejected; only approved ones pass traffic.
+
+    `fields` are the applicant's answers to the portal's own fields; `reason` is what the approver said, `consumer` a
+    Kong consumer that the gateway is to take the application for.
+    """
+
+    __tablename__ = "registrations"
+    __table_args__ = (UniqueConstraint("application_id", "api_id"),)
+
+    application_id: Mapped[str] = mapped_column(Id, ForeignKey("applications.id"))
+    api_id: Mapped[str] = mapped_column(Id, ForeignKey("apis.id"), index=True)
+    status: Mapped[str] = mapped_column(String(16), index=True)
+    fields: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    reason: Mapped[str | None] = mapped_column(String(1000))
+    consumer: Mapped[dict[str, Any] | None]
+
+    application: Mapped[Application] = relationship(back_populates="registrations")
+    api: Mapped[Api] = relationship()
+
+
+class RegistrationField(Entity):
+    """A field that the operator of a portal asks applicants to fill in when they register with an API."""
+
+    __tablename__ = "registration_fields"
+    __table_args__ = (UniqueConstraint("portal_id", "name"),)
+
+    portal_id: Mapped[str] = mapped_column(Id, ForeignKey("portals.id"))
+    name: Mapped[str] = mapped_column(String(64))
+    label: Mapped[str] = mapped_column(String(255))
+    description: Mapped[str | None] = mapped_column(String(1000))
+    required: Mapped[bool] = mapped_column(default=False)

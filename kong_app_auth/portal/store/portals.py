@@ -1,0 +1,99 @@
+"""Portals, their settings for signing in, and who hears of their audit log."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ForeignKey, String, Text, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from kong_app_auth.portal.store.base import SECRET, Entity, Id
+
+
+class Portal(Entity):
+    """A place where APIs are published for developers. It belongs to one region, and all that is in it too.
+
+    `slug` names it in paths (`/p/<slug>/`); `custom_domain` is the operator's own host name for it, if any.
+    """
+
+    __tablename__ = "portals"
+    __table_args__ = (UniqueConstraint("region", "name"),)
+
+    region: Mapped[str] = mapped_column(String(32))
+    name: Mapped[str] = mapped_column(String(255))
+    display_name: Mapped[str] = mapped_column(String(255))
+    description: Mapped[str | None] = mapped_column(String(512))
+    slug: Mapped[str] = mapped_column(String(63), unique=True)
+    default_domain: Mapped[str] = mapped_column(String(253), unique=True)
+    custom_domain: Mapped[str | None] = mapped_column(String(253), unique=True)
+    authentication_enabled: Mapped[bool] = mapped_column(default=True)
+    rbac_enabled: Mapped[bool] = mapped_column(default=False)
+    default_api_visibility: Mapped[str] = mapped_column(String(8), default="private")
+    default_page_visibility: Mapped[str] = mapped_column(String(8), default="private")
+    default_application_auth_strategy_id: Mapped[str | None] = mapped_column(Id, ForeignKey("auth_strategies.id"))
+    auto_approve_developers: Mapped[bool] = mapped_column(default=False)
+    auto_approve_applications: Mapped[bool] = mapped_column(default=False)
+    notifications_developer_pii_visibility_enabled: Mapped[bool] = mapped_column(default=False)
+    labels: Mapped[dict[str, Any]] = mapped_column(default=dict)
+
+    authentication: Mapped["PortalAuthentication"] = relationship(cascade="all, delete-orphan", single_parent=True)
+    audit_log_webhook: Mapped["PortalAuditLogWebhook | None"] = relationship(
+        cascade="all, delete-orphan", single_parent=True
+    )
+
+
+class PortalAuthentication(Entity):
+    """How developers of a portal sign in. The `oidc_…` columns are those of Konnect's older, single provider."""
+
+    __tablename__ = "portal_authentication"
+
+    portal_id: Mapped[str] = mapped_column(Id, ForeignKey("portals.id"), unique=True)
+    basic_auth_enabled: Mapped[bool] = mapped_column(default=True)
+    oidc_auth_enabled: Mapped[bool] = mapped_column(default=False)
+    saml_auth_enabled: Mapped[bool] = mapped_column(default=False)
+    oidc_team_mapping_enabled: Mapped[bool] = mapped_column(default=False)
+    konnect_mapping_enabled: Mapped[bool] = mapped_column(default=False)
+    idp_mapping_enabled: Mapped[bool] = mapped_column(default=False)
+    oidc_issuer: Mapped[str | None] = mapped_column(String(2048))
+    oidc_client_id: Mapped[str | None] = mapped_column(String(255))
+    oidc_client_secret: Mapped[str | None] = mapped_column(Text, info=SECRET)
+    oidc_scopes: Mapped[list[str]] = mapped_column(default=lambda: ["email", "openid", "profile"])
+    oidc_claim_mappings: Mapped[dict[str, Any]] = mapped_column(
+        default=lambda: {"name": "name", "email": "email", "groups": "groups"}
+    )
+
+
+class IdentityProvider(Entity):
+    """An identity provider through which developers of a portal sign in. `secret` is sealed by the vault."""
+
+    __tablename__ = "identity_providers"
+
+    portal_id: Mapped[str] = mapped_column(Id, ForeignKey("portals.id"), index=True)
+    type: Mapped[str] = mapped_column(String(8))
+    enabled: Mapped[bool] = mapped_column(default=False)
+    config: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    secret: Mapped[str | None] = mapped_column(Text, info=SECRET)
+
+
+class TeamGroupMapping(Entity):
+    """Members of `group` at an identity provider are members of the team. Provider None: the older, single one."""
+
+    __tablename__ = "team_group_mappings"
+    __table_args__ = (UniqueConstraint("identity_provider_id", "team_id", "group"),)
+
+    portal_id: Mapped[str] = mapped_column(Id, ForeignKey("portals.id"), index=True)
+    identity_provider_id: Mapped[str | None] = mapped_column(Id, ForeignKey("identity_providers.id"))
+    team_id: Mapped[str] = mapped_column(Id, ForeignKey("teams.id"), index=True)
+    group: Mapped[str] = mapped_column(String(255))
+
+
+class PortalAuditLogWebhook(Entity):
+    """Where a portal's audit log goes, and how the last attempt went."""
+
+    __tablename__ = "portal_audit_log_webhooks"
+
+    portal_id: Mapped[str] = mapped_column(Id, ForeignKey("portals.id"), unique=True)
+    enabled: Mapped[bool] = mapped_column(default=False)
+    audit_log_destination_id: Mapped[str | None] = mapped_column(Id, ForeignKey("audit_log_destinations.id"))
+    last_attempt_at: Mapped[datetime | None]
+    last_response_code: Mapped[int | None]
+    last_response_message: Mapped[str | None] = mapped_column(String(255))

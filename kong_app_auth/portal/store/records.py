@@ -1,0 +1,33 @@
+"""All records: importing this module makes every table known to `Base.metadata`."""
+
+from kong_app_auth.portal.store import (
+    apis,
+    applications,
+    audit,
+    credentials,
+    developers,
+    feed,
+    mail,
+    operators,
+    portals,
+    strategies,
+    teams,
+    usage,
+)
+from kong_app_auth.portal.store.base import Base
+
+METADATA = Base.metadata
+MODULES = (
+    apis,
+    applications,
+    audit,
+    credentials,
+    developers,
+    feed,
+    mail,
+    operators,
+    portals,
+    strategies,
+    teams,
+    usage,
+)
