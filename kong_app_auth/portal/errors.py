@@ -22,8 +22,8 @@ import msgspec
 class InvalidParameter(msgspec.Struct, frozen=True, kw_only=True):
     """One thing that is wrong with a request, in Konnect's words.
 
-    `rule` is one of the contract's `InvalidRules` or of the rules with a bound; `source` is body, query, path or header.
-    `bound` is the `minimum` or `maximum` of a rule that has one, `choices` and `dependents` belong to theirs.
+    `rule` is one of the contract's `InvalidRules` or of the rules with a bound; `source` is body, query, path or
+    header. `bound` is the `minimum` or `maximum` of a rule that has one, `choices` and `dependents` belong to theirs.
     """
 
     field: str

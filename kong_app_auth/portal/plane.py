@@ -48,8 +48,7 @@ class ControlPlane:
         try:
             yield self._transaction(session, actor, request_id)
         finally:
-            session.rollback()
-            session.close()
+            session.close()  # ends the transaction; what was read can be looked at on
 
     @contextmanager
     def write(self, actor: Actor, *, request_id: str | None = None) -> Generator[Transaction]:
@@ -95,6 +94,11 @@ class ControlPlane:
             self._feed_moved.notify_all()
 
     def _transaction(self, session: Session, actor: Actor, request_id: str | None) -> Transaction:
-        return Transaction(session, actor, self.clock(), request_id or new_id(), self.configuration, self.vault)
-
-
+        return Transaction(
+            session,
+            actor,
+            now=self.clock(),
+            request_id=request_id or new_id(),
+            configuration=self.configuration,
+            vault=self.vault,
+        )

@@ -39,6 +39,7 @@ class Transaction:
         self,
         session: Session,
         actor: Actor,
+        *,
         now: datetime,
         request_id: str,
         configuration: "Configuration",

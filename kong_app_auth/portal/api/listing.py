@@ -12,7 +12,7 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 from fastapi import Request
-from sqlalchemy import ColumnElement, Select, and_, func, not_, select
+from sqlalchemy import ColumnElement, Select, String, cast, func, not_, or_, select
 from sqlalchemy.orm import InstrumentedAttribute
 
 from kong_app_auth.portal.contract.common import ListOf, PageMeta, PaginatedMeta, storable
@@ -26,7 +26,9 @@ MAX_NUMBER: Final = 1_000_000
 MAX_VALUE: Final = 1024
 MAX_CHOICES: Final = 100
 
-_FILTER = re.compile(r"(?P<parameter>filter|applicationfilter)\[(?P<field>[A-Za-z0-9_.-]{1,64})\](?:\[(?P<operation>[a-z]{1,16})\])?")
+_FILTER = re.compile(
+    r"(?P<parameter>filter|applicationfilter)\[(?P<field>[A-Za-z0-9_.-]{1,64})\](?:\[(?P<operation>[a-z]{1,16})\])?"
+)
 _SORT = re.compile(r"(?P<field>[A-Za-z0-9_.]{1,64})(?:\s+(?P<direction>asc|desc))?", re.IGNORECASE)
 
 Column = InstrumentedAttribute[Any] | ColumnElement[Any]
@@ -65,14 +67,14 @@ class Query(msgspec.Struct, frozen=True):
     def page(
         self,
         tx: Transaction,
-        statement: Select[tuple[Record]],
+        statement: Select[Record],
         view: Callable[[Record], Written],
     ) -> ListOf[Written]:
         """Run `statement` for this page; two SQL statements, and what its loader options add."""
         found, total = self.records(tx, statement)
         return self.written([view(one) for one in found], total)
 
-    def records(self, tx: Transaction, statement: Select[tuple[Record]]) -> tuple[Sequence[Record], int]:
+    def records(self, tx: Transaction, statement: Select[Record]) -> tuple[Sequence[Record], int]:
         """Give the records of this page, and how many there are in all."""
         statement = statement.where(*self.conditions)
         counted = statement.order_by(None).options().with_only_columns(func.count(), maintain_column_froms=True)
@@ -121,7 +123,9 @@ class Listing:
         for name, value in request.query_params.multi_items():
             if len(value) > MAX_VALUE:
                 raise Invalid(
-                    InvalidParameter(field=name, reason="is too long", rule="max_length", source="query", bound=MAX_VALUE)
+                    InvalidParameter(
+                        field=name, reason="is too long", rule="max_length", source="query", bound=MAX_VALUE
+                    )
                 )
             if not storable(value):
                 raise invalid(name, "holds a NUL or half a surrogate pair", source="query")
@@ -143,7 +147,9 @@ class Listing:
             if found is None or column is None:
                 choices = tuple(sorted(self._sorts))
                 raise Invalid(
-                    InvalidParameter(field="sort", reason="is not sortable by", rule="enum", source="query", choices=choices)
+                    InvalidParameter(
+                        field="sort", reason="is not sortable by", rule="enum", source="query", choices=choices
+                    )
                 )
             descending = (found["direction"] or "asc").lower() == "desc"
             order.append(column.desc() if descending else column.asc())
@@ -163,41 +169,42 @@ class Listing:
 def condition(name: str, field: Field, operation: str, text: str) -> ColumnElement[bool]:
     """Make the SQL of one filter. Raises Invalid where its value is none of the field's."""
     column = field.column
-    if operation in ("oeq", "ocontains"):
-        parts = [part.strip() for part in text.split(",")][:MAX_CHOICES]
-    else:
-        parts = [text]
+    several = operation in ("oeq", "ocontains")
+    parts = [part.strip() for part in text.split(",")][:MAX_CHOICES] if several else [text]
     values = [_value(name, field, part, partial="contains" in operation) for part in parts]
     match operation:
         case "eq" | "oeq":
-            return column.in_(values) if len(values) > 1 else _equal(column, field, values[0])
+            return or_all([_equal(column, field, value) for value in values])
         case "neq":
             return not_(_equal(column, field, values[0]))
         case "contains" | "ocontains":
             tests = [func.lower(_text(column, field)).contains(str(value).lower(), autoescape=True) for value in values]
-            return tests[0] if len(tests) == 1 else or_all(tests)
+            return or_all(tests)
         case _:
             moment = values[0]
-            comparisons = {"lt": column < moment, "lte": column <= moment, "gt": column > moment}
-            return comparisons.get(operation, column >= moment)
+            comparisons: dict[str, ColumnElement[bool]] = {
+                "lt": column < moment,
+                "lte": column <= moment,
+                "gt": column > moment,
+                "gte": column >= moment,
+            }
+            return comparisons[operation]
 
 
 def or_all(tests: Sequence[ColumnElement[bool]]) -> ColumnElement[bool]:
     """Any of them."""
-    return not_(and_(*(not_(test) for test in tests)))
+    return or_(*tests)
 
 
 def _equal(column: Any, field: Field, value: Any) -> ColumnElement[bool]:
     # Names are compared as people write them: Konnect's text filters do not mind the case.
-    equal: ColumnElement[bool] = (
-        func.lower(column) == str(value).lower() if field.kind is FieldKind.TEXT else column == value
-    )
+    if field.kind is FieldKind.TEXT:
+        return func.lower(column) == str(value).lower()
+    equal: ColumnElement[bool] = column == value
     return equal
 
 
 def _text(column: Any, field: Field) -> Any:
-    from sqlalchemy import String, cast
-
     return cast(column, String) if field.kind is FieldKind.UUID else column
 
 

@@ -124,7 +124,8 @@ def _key(one: InvalidParameter) -> tuple[str, str, str]:
 def _parameter(error: dict[str, Any]) -> InvalidParameter:
     source, *path = [str(part) for part in error["loc"]] or ["body"]
     field = ".".join(path) or source
-    kind, context = str(error["type"]), error.get("ctx") or {}
+    kind = str(error["type"])
+    context: dict[str, Any] = error.get("ctx") or {}
     if kind == "json_invalid":
         return InvalidParameter(field="body", reason="is not valid JSON", rule="invalid")
     reason = str(error["msg"])

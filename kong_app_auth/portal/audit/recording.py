@@ -152,11 +152,13 @@ def _portal_of(tx: Transaction, changed: Changed) -> str | None:
     if isinstance(record, Portal):
         return record.id
     columns = changed.before | changed.after
-    own = getattr(record, "portal_id", None) or columns.get("portal_id")
+    own: str | None = getattr(record, "portal_id", None) or columns.get("portal_id")
     if own is not None:
-        return str(own)
-    for column, parent_type in (("application_id", Application), ("team_id", Team)):
-        parent_id = getattr(record, column, None) or columns.get(column)
-        if parent_id is not None and (parent := tx.session.get(parent_type, parent_id)) is not None:
-            return parent.portal_id
+        return own
+    application_id: str | None = getattr(record, "application_id", None) or columns.get("application_id")
+    if application_id is not None and (application := tx.session.get(Application, application_id)) is not None:
+        return application.portal_id
+    team_id: str | None = getattr(record, "team_id", None) or columns.get("team_id")
+    if team_id is not None and (team := tx.session.get(Team, team_id)) is not None:
+        return team.portal_id
     return _portal_of_actor(tx.actor)

@@ -1,11 +1,19 @@
 """What all bodies share: how strict they are, labels, pages, times."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Annotated, Any, Generic, Literal, TypeVar, cast
+from typing import Annotated, Any, Generic, Literal, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_serializer, model_validator
-from pydantic.functional_serializers import SerializerFunctionWrapHandler
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    StringConstraints,
+    model_serializer,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from kong_app_auth.portal.store import ids
@@ -52,10 +60,14 @@ def storable(data: Any) -> bool:
     if isinstance(data, str):
         return "\0" not in data and not any("\ud800" <= character <= "\udfff" for character in data)
     if isinstance(data, Mapping):
-        return all(storable(key) and storable(value) for key, value in cast("Mapping[Any, Any]", data).items())
+        return all(map(storable, _parts(data))) and all(map(storable, _parts(data.values())))
     if isinstance(data, list):
-        return all(storable(item) for item in cast("list[Any]", data))
+        return all(map(storable, _parts(data)))
     return True
+
+
+def _parts(several: Iterable[Any]) -> Iterable[Any]:
+    return several
 
 
 def _uuid(text: str) -> str:

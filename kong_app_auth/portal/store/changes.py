@@ -47,7 +47,7 @@ class ChangeLog:
 
     def _stamp(self, session: Session, _context: Any, _instances: Any) -> None:
         for record in session.new:
-            if isinstance(record, Entity) and record.created_at is None:
+            if isinstance(record, Entity) and "created_at" not in _state(record).dict:
                 record.created_at = record.updated_at = self._now
         for record in session.dirty:
             if isinstance(record, Entity) and session.is_modified(record, include_collections=False):
@@ -80,16 +80,16 @@ def _state(record: Base) -> InstanceState[Any]:
 
 def _columns(record: Base) -> dict[str, Any]:
     state = _state(record)
-    return {attribute.key: state.dict.get(attribute.key) for attribute in state.mapper.column_attrs}
+    return {column.key: state.dict.get(column.key) for column in record.__table__.columns}
 
 
 def _difference(record: Base) -> tuple[dict[str, Any], dict[str, Any]]:
     state = _state(record)
     before: dict[str, Any] = {}
     after: dict[str, Any] = {}
-    for attribute in state.mapper.column_attrs:
-        history = state.attrs[attribute.key].history
-        if history.has_changes() and attribute.key != "updated_at":
-            before[attribute.key] = history.deleted[0] if history.deleted else None
-            after[attribute.key] = history.added[0] if history.added else None
+    for column in record.__table__.columns:
+        history = state.attrs[column.key].history
+        if history.has_changes() and column.key != "updated_at":
+            before[column.key] = history.deleted[0] if history.deleted else None
+            after[column.key] = history.added[0] if history.added else None
     return before, after

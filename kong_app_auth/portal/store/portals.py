@@ -3,8 +3,8 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, String, Text, UniqueConstraint
-from sqlalchemy.orm import Mapped, mapped_column, relationship
+from sqlalchemy import ForeignKey, String, Text, UniqueConstraint, func
+from sqlalchemy.orm import Mapped, column_property, mapped_column, relationship
 
 from kong_app_auth.portal.store.base import SECRET, Entity, Id
 
@@ -34,6 +34,8 @@ class Portal(Entity):
     auto_approve_applications: Mapped[bool] = mapped_column(default=False)
     notifications_developer_pii_visibility_enabled: Mapped[bool] = mapped_column(default=False)
     labels: Mapped[dict[str, Any]] = mapped_column(default=dict)
+
+    canonical_domain: Mapped[str] = column_property(func.coalesce(custom_domain, default_domain))
 
     authentication: Mapped["PortalAuthentication"] = relationship(cascade="all, delete-orphan", single_parent=True)
     audit_log_webhook: Mapped["PortalAuditLogWebhook | None"] = relationship(

@@ -12,7 +12,10 @@ NOBODY = "00000000-0000-0000-0000-000000000000"
 
 
 class Usage(Base):
-    """How many requests of an application to an API came out so in one minute. `outcome`: `allowed` or a reason code."""
+    """How many requests of an application to an API came out so in one minute.
+
+    `outcome`: `allowed` or a reason code.
+    """
 
     __tablename__ = "usage"
     __table_args__ = (Index("ix_usage_application", "application_id", "minute"),)

@@ -1,0 +1,1 @@
+"""The process of a portal: the web server and what works in the background."""
