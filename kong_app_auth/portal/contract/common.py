@@ -1,6 +1,6 @@
 """What all bodies share: how strict they are, labels, pages, times."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
@@ -59,15 +59,15 @@ def storable(data: Any) -> bool:
     """Say whether every text in `data` can be kept: PostgreSQL keeps no NUL, nothing keeps half a surrogate pair."""
     if isinstance(data, str):
         return "\0" not in data and not any("\ud800" <= character <= "\udfff" for character in data)
-    if isinstance(data, Mapping):
-        return all(map(storable, _parts(data))) and all(map(storable, _parts(data.values())))
-    if isinstance(data, list):
+    if isinstance(data, Mapping | list):
         return all(map(storable, _parts(data)))
     return True
 
 
-def _parts(several: Iterable[Any]) -> Iterable[Any]:
-    return several
+def _parts(data: Any) -> Iterator[Any]:
+    yield from data
+    if isinstance(data, Mapping):
+        yield from data.values()
 
 
 def _uuid(text: str) -> str:
