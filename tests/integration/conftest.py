@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.servers.postgres import PostgresServer, postgres_server
 from tests.servers.redis import (
     REDIS,
     VALKEY,
@@ -60,3 +61,17 @@ def redis_cluster(cluster_of_session: RedisCluster) -> RedisCluster:
     """An empty cluster of three."""
     cluster_of_session.flush()
     return cluster_of_session
+
+
+@pytest.fixture(scope="session")
+def postgres_of_session() -> Iterator[PostgresServer]:
+    with postgres_server() as server:
+        yield server
+
+
+@pytest.fixture
+def postgres(postgres_of_session: PostgresServer) -> PostgresServer:
+    """A PostgreSQL server: `with postgres.database() as url` gives an empty database of its own."""
+    if postgres_of_session.process.poll() is not None:
+        postgres_of_session.restart()
+    return postgres_of_session
