@@ -13,6 +13,7 @@ import typer
 from kong_app_auth import __version__
 from kong_app_auth.domain.api_key import digest, mint
 from kong_app_auth.options import REDIS, Read, fail, with_settings
+from kong_app_auth.portal_commands import register
 from kong_app_auth.settings import ENV_PREFIX, Settings, SettingsError
 
 app = typer.Typer(
@@ -27,6 +28,7 @@ keys = typer.Typer(help="API keys.", no_args_is_help=True)
 registry = typer.Typer(help="The registry of a region.", no_args_is_help=True)
 app.add_typer(keys, name="keys")
 app.add_typer(registry, name="registry")
+register(app)
 
 PLUGIN = "kong_app_auth.plugin"
 _FOLLOWER = ("region", *REDIS, "replica_directory", "replica_map_size", "log_level")

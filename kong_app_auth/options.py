@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from kong_app_auth.settings import CONFIG_VARIABLE, ENV_PREFIX, Settings, SettingsError, flag, load
 
 EXIT_WRONG_SETTING = 2
-WITHOUT_FLAG = frozenset({"redis_password"})
+WITHOUT_FLAG = frozenset({"database_url", "feed_token", "feed_tokens", "redis_password", "smtp_password", "vault_keys"})
 """Settings that must not stand in a process's arguments, where everybody on the machine reads them."""
 
 REDIS = ("redis_url", "redis_username", "redis_password", "redis_ca_file", "redis_cert_file", "redis_key_file")

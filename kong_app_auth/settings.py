@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, cast
+from urllib.parse import urlsplit
 
 import yaml
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
@@ -21,11 +22,20 @@ ENV_PREFIX = "APP_AUTH_"
 CONFIG_VARIABLE = "APP_AUTH_CONFIG"
 MAX_FILE = 1024 * 1024
 
+_HOST = re.compile(r"(?=.{1,180}$)[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63})*", re.ASCII)
 _OCTAL = re.compile(r"(?:0o)?[0-7]{1,5}", re.ASCII)
 
 
 class SettingsError(Exception):
     """A setting is wrong; the text is one line that says which, and never its value."""
+
+
+class SmtpSecurity(StrEnum):
+    """How the connection to a mail server is protected."""
+
+    NONE = "none"
+    STARTTLS = "starttls"
+    TLS = "tls"
 
 
 class LogLevel(StrEnum):
@@ -59,6 +69,25 @@ def _redis_url(value: SecretStr) -> SecretStr:
         # Not even redacted: where the @ is missing, a password looks like a port.
         raise ValueError(str(error).partition(": ")[0]) from None
     return value
+
+
+def _regions(value: str) -> str:
+    for name in value.split(","):
+        _region(name.strip())
+    return value
+
+
+def _http_url(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query or parts.fragment:
+        raise ValueError("this is written http://host or https://host, without user, query and fragment")
+    return value.rstrip("/")
+
+
+def _domain(value: str) -> str:
+    if not _HOST.fullmatch(value):
+        raise ValueError("this is not a host name")
+    return value.lower()
 
 
 def _address(value: str) -> str | None:
@@ -124,7 +153,53 @@ class Settings(BaseSettings):
     )
 
     apps_file: Path = Field(Path("apps.yaml"), description="The declarative source of the registry.")
+    portal_url: Annotated[str, AfterValidator(_http_url)] | None = Field(
+        None, description="The portal that the sync daemon follows, instead of `apps_file`: `https://portal.example`."
+    )
+    portal_ca_file: Path | None = Field(None, description="The certificates to trust the portal by, in PEM.")
+    feed_token: SecretStr | None = Field(
+        None, description="The token of this region's feed, one of the portal's `feed_tokens`. There is no flag for it."
+    )
     sync_metrics_address: Address | None = Field(None, description="Where the sync daemon shows its metrics.")
+
+    database_url: SecretStr = Field(
+        SecretStr("sqlite:////var/lib/kong-app-auth/portal.db"),
+        description="The portal's database: `sqlite:///file` or `postgresql://user:password@host/name`.",
+    )
+    portal_listen: Address | None = Field("127.0.0.1:8080", description="Where the portal listens.")
+    portal_regions: Annotated[str, AfterValidator(_regions)] = Field(
+        "eu", description="The regions that the portal serves, with commas between."
+    )
+    public_url: Annotated[str, AfterValidator(_http_url)] = Field(
+        "http://127.0.0.1:8080", description="Where browsers find the portal; mails link to it."
+    )
+    portal_domain: Annotated[str, AfterValidator(_domain)] = Field(
+        "portal.localhost", description="Portals get `<slug>.<portal_domain>` as their default domain."
+    )
+    vault_keys: SecretStr | None = Field(
+        None,
+        description="The keys that secrets of others are sealed with, with commas between: the first seals, all open. "
+        "`kong-app-auth vault-key` makes one. Default with SQLite: a file beside the database. There is no flag for it.",
+    )
+    feed_tokens: SecretStr | None = Field(
+        None,
+        description="A token per region, which the sync daemons know: `eu=…,us=…`. There is no flag for it.",
+    )
+    gateway_urls: str = Field(
+        "", description="Where clients call each region's gateway: `eu=https://api.example`. Shown to developers."
+    )
+    trusted_proxies: int = Field(
+        0, ge=0, le=16, description="Proxies in front of the portal whose `X-Forwarded-For` is believed."
+    )
+    smtp_host: str | None = Field(None, description="The server that mail goes through. None: mail goes to the log.")
+    smtp_port: int = Field(587, ge=1, le=65535, description="Its port.")
+    smtp_security: SmtpSecurity = Field(SmtpSecurity.STARTTLS, description="`none`, `starttls` or `tls`.")
+    smtp_username: str | None = Field(None, description="The user there.")
+    smtp_password: SecretStr | None = Field(None, description="The password there. There is no flag for it.")
+    mail_from: str = Field("portal@localhost", description="The sender of mails.")
+    mailbox: bool = Field(
+        False, description="Show all mail on the page `/mailbox` of the portal. For trying out, never for production."
+    )
 
     declarative_config: Path | None = Field(None, description="Kong's declarative file for the development gateway.")
     proxy_listen: Address | None = Field("127.0.0.1:8000", description="Where the development gateway proxies.")
