@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, String, UniqueConstraint
+from sqlalchemy import ForeignKey, Index, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from kong_app_auth.portal.store.base import PERSONAL, SECRET, Entity, Id
@@ -39,7 +39,11 @@ class DeveloperToken(Entity):
 
 
 class DeveloperSession(Entity):
-    """A signed-in developer: an access token of short life and the refresh token that renews it, by hex SHA-256."""
+    """A signed-in developer: an access token of short life and the refresh token that renews it, by hex SHA-256.
+
+    `previous_refresh_digest` is that of the refresh token before: who shows that one has a copy of it. `device` is what
+    the browser says that it is.
+    """
 
     __tablename__ = "developer_sessions"
 
@@ -49,15 +53,22 @@ class DeveloperSession(Entity):
     access_expires_at: Mapped[datetime]
     refresh_digest: Mapped[str] = mapped_column(String(64), unique=True, info=SECRET)
     refresh_expires_at: Mapped[datetime]
+    previous_refresh_digest: Mapped[str | None] = mapped_column(String(64), index=True, info=SECRET)
+    refreshed_at: Mapped[datetime | None]
+    device: Mapped[str | None] = mapped_column(String(255), info=PERSONAL)
 
 
 class Attempt(Entity):
     """A counted attempt (sign-in, sign-up, password reset, key disclosure) of a subject, for the rate limits.
 
-    `subject` is a hex SHA-256 of what is counted: an address of the network or of mail, never the address itself.
+    `subject` is a keyed hash of what is counted: an address of the network or of mail, never the address itself.
     """
 
     __tablename__ = "attempts"
+    __table_args__ = (
+        Index("ix_attempts_subject_created", "subject", "created_at"),
+        Index("ix_attempts_created", "created_at"),
+    )
 
     kind: Mapped[str] = mapped_column(String(32))
-    subject: Mapped[str] = mapped_column(String(64), index=True)
+    subject: Mapped[str] = mapped_column(String(64))
