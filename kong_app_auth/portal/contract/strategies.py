@@ -12,6 +12,10 @@ CredentialType = Literal["key_auth", "client_credentials", "self_managed_client_
 TtlUnit = Literal["days", "weeks", "years"]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 DisplayName = Annotated[str, StringConstraints(max_length=256)]
+KeyNames = Annotated[list[Annotated[str, StringConstraints(max_length=256)]], Field(min_length=1, max_length=10)]
+Claims = Annotated[list[Annotated[str, StringConstraints(max_length=128)]], Field(max_length=10)]
+Scopes = Annotated[list[Annotated[str, StringConstraints(max_length=128)]], Field(max_length=50)]
+Methods = Annotated[list[Annotated[str, StringConstraints(max_length=64)]], Field(max_length=10)]
 
 
 class TtlInput(Input):
@@ -30,32 +34,30 @@ class Principals(Input):
 class KeyAuthConfig(Input):
     """`configs.key-auth`. What is left out keeps its value, or the default; `ttl` null takes it away."""
 
-    key_names: Annotated[
-        list[Annotated[str, StringConstraints(max_length=256)]], Field(min_length=1, max_length=10)
-    ] = [  # noqa: RUF012
-        "apikey"
-    ]
+    key_names: KeyNames = ["apikey"]  # noqa: RUF012
     ttl: TtlInput | None = None
 
 
+class OidcConfig(Input):
+    """`configs.openid-connect` of a new strategy. Further settings are kept as they are."""
+
+    model_config = ConfigDict(extra="allow")
+
+    issuer: WebUrl
+    credential_claim: Claims
+    scopes: Scopes
+    auth_methods: Methods
+
+
 class OidcUpdate(Input):
-    """`configs.openid-connect` of an update. Further settings are kept as they are."""
+    """`configs.openid-connect` of an update. What is left out keeps its value."""
 
     model_config = ConfigDict(extra="allow")
 
     issuer: WebUrl = ""
-    credential_claim: Annotated[list[Annotated[str, StringConstraints(max_length=128)]], Field(max_length=10)] = []  # noqa: RUF012
-    scopes: Annotated[list[Annotated[str, StringConstraints(max_length=128)]], Field(max_length=50)] = []  # noqa: RUF012
-    auth_methods: Annotated[list[Annotated[str, StringConstraints(max_length=64)]], Field(max_length=10)] = []  # noqa: RUF012
-
-
-class OidcConfig(OidcUpdate):
-    """`configs.openid-connect` of a new strategy."""
-
-    issuer: WebUrl
-    credential_claim: Annotated[list[Annotated[str, StringConstraints(max_length=128)]], Field(max_length=10)]
-    scopes: Annotated[list[Annotated[str, StringConstraints(max_length=128)]], Field(max_length=50)]
-    auth_methods: Annotated[list[Annotated[str, StringConstraints(max_length=64)]], Field(max_length=10)]
+    credential_claim: Claims = []  # noqa: RUF012
+    scopes: Scopes = []  # noqa: RUF012
+    auth_methods: Methods = []  # noqa: RUF012
 
 
 class Configs(Input):

@@ -38,7 +38,7 @@ def operator_strategy_view(strategy: AuthStrategy) -> StrategyView:
 
 
 def embedded_strategy_view(strategy: AuthStrategy, *, for_operators: bool = False) -> EmbeddedStrategyView:
-    """Give a strategy as it stands inside an application or an API. Operators are told its name, not its display name."""
+    """Give a strategy as it stands inside an application or an API. Operators are told its name."""
     view = EmbeddedStrategyView(
         id=strategy.id,
         name=strategy.name if for_operators else shown_name(strategy),
@@ -83,13 +83,13 @@ def supports_multiple_credentials(strategy: AuthStrategy) -> bool:
 def _add_details(view: EmbeddedStrategyView, strategy: AuthStrategy) -> None:
     config, provider = strategy.config, strategy.dcr_provider
     if strategy.strategy_type == "key_auth":
-        view.key_names = list(config["key_names"])
+        view.key_names = list(config.get("key_names", ["apikey"]))
         if config.get("ttl") is not None:
             view.ttl = Ttl(**config["ttl"])
         return
-    view.auth_methods = list(config["auth_methods"])
+    view.auth_methods = list(config.get("auth_methods", []))
     if provider is not None and provider.config.get("use_developer_managed_scopes", False):
-        view.available_scopes = list(config["scopes"])
+        view.available_scopes = list(config.get("scopes", []))
 
 
 def _summary(provider: DcrProvider) -> ProviderSummary:
