@@ -1,6 +1,7 @@
 """The web application: everything that the portal serves, in one ASGI app."""
 
 from fastapi import APIRouter, FastAPI
+from fastapi.routing import APIRoute
 
 from kong_app_auth.portal.api.addresses import PortalPaths
 from kong_app_auth.portal.api.problems import install
@@ -22,8 +23,10 @@ def application(plane: ControlPlane) -> FastAPI:
         max_body_size=MAX_BODY,
     )
     app.state.plane = plane
+    app.state.routes = []
     for each in routers():
         app.include_router(each)
+        app.state.routes += [route for route in each.routes if isinstance(route, APIRoute)]
     app.add_middleware(PortalPaths)
     app.add_middleware(RequestId)
     install(app)

@@ -18,8 +18,11 @@ BASES = {
     "application-auth-strategies-v2.yaml": "/v2",
     "dev-portal-v3.yaml": "",
 }
-ANYWHERE = {401, 403, 404, 405, 413, 429, 503}
-"""Statuses of problem documents that any operation may answer with, whether its list has them or not."""
+ANYWHERE = {400, 401, 403, 404, 405, 413, 415, 429, 503}
+"""Statuses of problem documents that any operation may answer with, whether its list has them or not.
+
+The documents name no 400 where a query can be wrong, and nowhere the limits of size and rate.
+"""
 
 FORMATS = FormatChecker(["uuid", "email"])
 

@@ -211,10 +211,8 @@ def _text(column: Any, field: Field) -> Any:
 def _value(name: str, field: Field, text: str, *, partial: bool) -> Any:
     match field.kind:
         case FieldKind.UUID if not partial:
-            known = ids.canonical(text)
-            if known is None:
-                raise invalid(name, "must be a UUID", "is_uuid", "query")
-            return known
+            # What is no UUID is no record's id either, so it matches nothing.
+            return ids.canonical(text) or ids.NONE
         case FieldKind.BOOLEAN:
             if text.lower() not in ("true", "false"):
                 raise invalid(name, "must be true or false", "is_boolean", "query")

@@ -5,6 +5,7 @@ from typing import Any, Final
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
@@ -81,8 +82,8 @@ def parameter(one: InvalidParameter) -> dict[str, Any]:
         written["minimum" if one.rule.startswith("min") else "maximum"] = one.bound
     if one.choices is not None:
         written["choices"] = list(one.choices)
-    if one.dependents is not None:
-        written["dependents"] = list(one.dependents)
+    if one.rule == "dependent_fields":
+        written["dependents"] = list(one.dependents or ()) or None
     return written
 
 
@@ -142,7 +143,19 @@ def _parameter(error: dict[str, Any]) -> InvalidParameter:
 
 async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101
-    return answer(document(request, error.status_code, str(error.detail)), dict(error.headers or {}))
+    if error.status_code == 400:
+        return await _refused(request, Invalid(InvalidParameter(field="body", reason=str(error.detail))))
+    headers = dict(error.headers or {})
+    if error.status_code == 405:
+        headers["Allow"] = ", ".join(sorted(_allowed(request)))
+    return answer(document(request, error.status_code, str(error.detail)), headers)
+
+
+def _allowed(request: Request) -> set[str]:
+    """Every method that the path has a route for: Starlette names those of the first route only (RFC 9110, 10.2.1)."""
+    path = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
+    routes: list[APIRoute] = request.app.state.routes
+    return {method for route in routes if route.path_regex.match(path) for method in route.methods}
 
 
 async def _unexpected(request: Request, error: Exception) -> Response:

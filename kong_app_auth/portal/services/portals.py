@@ -8,7 +8,7 @@ from sqlalchemy import Select, select
 
 from kong_app_auth.portal.contract.common import merged
 from kong_app_auth.portal.contract.portals import CreatePortal, UpdatePortal
-from kong_app_auth.portal.errors import Conflict, NotFound, invalid
+from kong_app_auth.portal.errors import Conflict, Forbidden, Invalid, InvalidParameter, NotFound, invalid
 from kong_app_auth.portal.services.built_in_strategy import built_in
 from kong_app_auth.portal.services.departures import forget_application, forget_developer, forget_team
 from kong_app_auth.portal.store.apis import Publication
@@ -124,9 +124,19 @@ def _check_name(tx: Transaction, name: str, own_id: str | None) -> None:
 
 def _check(tx: Transaction, wanted: CreatePortal | UpdatePortal, portal: Portal) -> None:
     if wanted.sipr_enabled:
-        raise invalid("sipr_enabled", "IP allow lists are not supported: use Kong's ip-restriction plugin")
+        # Never taken silently: somebody would believe that the portal is closed to other addresses.
+        raise Forbidden(
+            "IP allow lists are not available here; use Kong's ip-restriction plugin in front of the portal"
+        )
     if portal.rbac_enabled and portal.authentication_enabled is False:
-        raise invalid("rbac_enabled", "needs authentication_enabled", "dependent_fields")
+        raise Invalid(
+            InvalidParameter(
+                field="rbac_enabled",
+                reason="needs authentication",
+                rule="dependent_fields",
+                dependents=("authentication_enabled",),
+            )
+        )
     strategy_id = wanted.default_application_auth_strategy_id
     if strategy_id is not None:
         strategy = tx.find(AuthStrategy, strategy_id)

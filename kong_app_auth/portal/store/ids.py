@@ -1,6 +1,10 @@
 """Ids as clients send them."""
 
 import uuid
+from typing import Final
+
+NONE: Final = "00000000-0000-0000-0000-000000000000"
+"""The id of no record."""
 
 
 def canonical(text: str | None) -> str | None:
