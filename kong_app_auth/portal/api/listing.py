@@ -32,6 +32,8 @@ _FILTER = re.compile(
 _SORT = re.compile(r"(?P<field>[A-Za-z0-9_.]{1,64})(?:\s+(?P<direction>asc|desc))?", re.IGNORECASE)
 
 Column = InstrumentedAttribute[Any] | ColumnElement[Any]
+MapFilter = Callable[[str, str, str], ColumnElement[bool]]
+"""Makes the SQL of a filter from key, operation and value."""
 
 
 class FieldKind(Enum):
@@ -94,8 +96,8 @@ class Listing:
 
     `sorts`: names to columns; `tie`: the column that makes the order total, usually the id. `default`: what it is
     sorted by when nothing is said. `more`: names of query parameters that the route reads itself. `parameter`: the name
-    of the filter's parameter. `map_filters`: filters of a JSON column's keys, such as `filter[labels][eu]=x`, are the
-    route's own affair.
+    of the filter's parameter. `maps`: filters by what stands under a key, `filter[labels.env]=dev`, by the name before
+    the dot.
     """
 
     def __init__(
@@ -107,6 +109,7 @@ class Listing:
         default: Sequence[Any] = (),
         more: frozenset[str] = frozenset(),
         parameter: str = "filter",
+        maps: Mapping[str, MapFilter] | None = None,
     ) -> None:
         self._tie = tie
         self._filters = filters or {}
@@ -114,6 +117,7 @@ class Listing:
         self._default = tuple(default)
         self._more = more
         self._parameter = parameter
+        self._maps = maps or {}
 
     def __call__(self, request: Request) -> Query:
         """Read the query of a request. Raises Invalid."""
@@ -157,10 +161,15 @@ class Listing:
 
     def _condition(self, name: str, value: str) -> ColumnElement[bool]:
         found = _FILTER.fullmatch(name)
-        field = self._filters.get(found["field"]) if found and found["parameter"] == self._parameter else None
-        if found is None or field is None:
+        if found is None or found["parameter"] != self._parameter:
             raise invalid(name, "is not a known parameter", "unknown_property", "query")
         operation = found["operation"] or "eq"
+        of_map, _, key = found["field"].partition(".")
+        if key and of_map in self._maps and operation in FieldKind.TEXT.value:
+            return self._maps[of_map](key, operation, value)
+        field = self._filters.get(found["field"])
+        if field is None:
+            raise invalid(name, "is not a known parameter", "unknown_property", "query")
         if operation not in field.kind.value:
             raise invalid(name, "is not an operation of this filter", "unknown_property", "query")
         return condition(name, field, operation, value)

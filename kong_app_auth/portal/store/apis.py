@@ -1,11 +1,15 @@
 """APIs: their specifications, the Gateway Services that implement them, and the portals that publish them."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import ForeignKey, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from kong_app_auth.portal.store.base import Entity, Id
+from kong_app_auth.portal.store.portals import Portal
+
+if TYPE_CHECKING:  # it knows this module
+    from kong_app_auth.portal.store.strategies import AuthStrategy
 
 
 class Api(Entity):
@@ -73,3 +77,5 @@ class Publication(Entity):
     auto_approve_registrations: Mapped[bool] = mapped_column(default=False)
 
     api: Mapped[Api] = relationship(back_populates="publications")
+    portal: Mapped[Portal] = relationship()
+    auth_strategy: Mapped["AuthStrategy | None"] = relationship()
