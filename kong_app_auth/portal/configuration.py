@@ -6,13 +6,18 @@ import msgspec
 
 
 class SmtpServer(msgspec.Struct, frozen=True):
-    """The server that mail goes through. `security`: `none`, `starttls` or `tls`."""
+    """The server that mail goes through. `security`: `none`, `starttls` or `tls`; its certificate is always verified.
+
+    `ca_file`: PEM file of the authorities to trust in place of the system's. `timeout`: seconds of silence.
+    """
 
     host: str
     port: int
     security: str = "starttls"
     username: str | None = None
     password: str | None = None
+    ca_file: str | None = None
+    timeout: float = 30.0
 
     def __repr__(self) -> str:
         """Leave the password out."""
@@ -25,7 +30,8 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True):
     `regions`: those that this portal serves. `public_url`: where browsers and mails find it, without a slash at the
     end. `portal_domain`: portals get `<slug>.<portal_domain>` as their default domain. `smtp` None: mail goes to the
     log and to the local mailbox page (`mailbox`). `gateway_urls`: region to the address that clients call the gateway
-    at, for ready curl lines. `trusted_proxies`: how many proxies in front add to `X-Forwarded-For`.
+    at, for ready curl lines. `notify`: region, or id of a portal (which goes before its region), to the addresses of
+    the operators who are told of requests. `trusted_proxies`: how many proxies in front add to `X-Forwarded-For`.
     """
 
     regions: tuple[str, ...]
@@ -36,6 +42,7 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True):
     smtp: SmtpServer | None = None
     mail_from: str = "portal@localhost"
     mailbox: bool = False
+    notify: dict[str, tuple[str, ...]] = {}
     gateway_urls: dict[str, str] = {}
     trusted_proxies: int = 0
     access_lifetime: timedelta = timedelta(minutes=15)
@@ -44,6 +51,7 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True):
     feed_retention: timedelta = timedelta(days=7)
     refusal_retention: timedelta = timedelta(days=7)
     usage_retention: timedelta = timedelta(days=90)
+    mail_retention: timedelta = timedelta(days=30)
     expiry_warnings: tuple[timedelta, ...] = (timedelta(days=14),)
     max_applications: int = 500
     max_credentials: int = 20
