@@ -35,6 +35,14 @@ def application(plane: ControlPlane) -> FastAPI:
 
 def routers() -> list[APIRouter]:
     """All routes, by subject."""
-    from kong_app_auth.portal.api.operators import portals
+    from kong_app_auth.portal.api.operators import (
+        dcr_providers,
+        portals,
+        strategies,
+    )
 
-    return [portals.routes]
+    return [
+        portals.routes,
+        dcr_providers.routes,
+        strategies.routes,
+    ]
