@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import Enum
 from typing import Protocol
 
@@ -34,6 +34,18 @@ class Source(Protocol):
         ...
 
 
+class Companion(Protocol):
+    """Something else that the daemon which writes does with Redis, such as reading the reports of gateways."""
+
+    def tick(self, client: Client) -> None:
+        """Do what is due, with the daemon's own client, in its own thread.
+
+        Called ten times a second and more while this daemon leads, after its writing; so it must be quick, and what
+        takes longer than a few milliseconds (HTTP) belongs into a thread of its own. May raise CLIENT_ERRORS.
+        """
+        ...
+
+
 class Ending(Enum):
     """Why a daemon ended."""
 
@@ -44,14 +56,27 @@ class Ending(Enum):
 class Daemon:
     """Brings `source` into the registry of `region`.
 
-    `connect` makes a client and may raise CLIENT_ERRORS; it is called until it succeeds, and then once.
+    `connect` makes a client and may raise CLIENT_ERRORS; it is called until it succeeds, and then once. `companions`
+    take their turn while this daemon leads. A source that does not want to be asked in vain sets `wake` when it has
+    something new.
     """
 
-    def __init__(self, connect: Callable[[], Client], source: Source, region: str, metrics: SyncMetrics) -> None:
+    def __init__(
+        self,
+        connect: Callable[[], Client],
+        source: Source,
+        region: str,
+        metrics: SyncMetrics,
+        *,
+        companions: Sequence[Companion] = (),
+        wake: threading.Event | None = None,
+    ) -> None:
         self._connect = connect
         self._source = source
         self._region = region
         self._metrics = metrics
+        self._companions = companions
+        self._wake = wake or threading.Event()
         self._contact = Contact(metrics)
         self._client: Client | None = None
         self._leadership: Leadership | None = None
@@ -93,8 +118,14 @@ class Daemon:
             except NewerSchema as newer:
                 _log.error("the registry was written by a newer version, stopping", problem=str(newer))
                 return Ending.NEWER_SCHEMA
-            stop.wait(wait)
+            self._pause(stop, wait)
         return Ending.STOPPED
+
+    def _pause(self, stop: threading.Event, seconds: float) -> None:
+        until = time.monotonic() + seconds
+        while not stop.is_set() and (left := until - time.monotonic()) > 0 and not self._wake.wait(min(left, 0.1)):
+            pass
+        self._wake.clear()
 
     def _look(self) -> None:
         found = self._source.look()
@@ -138,6 +169,9 @@ class Daemon:
             self._look_into_registry(leadership)
         if self._wanted is not None and self._known is not self._wanted:
             self._bring(leadership, self._wanted, stop)
+        if leadership.leading and self._client is not None:
+            for companion in self._companions:
+                companion.tick(self._client)
 
     def _try_to_lead(self, leadership: Leadership) -> bool:
         now = time.monotonic()

@@ -29,7 +29,10 @@ def binaries() -> Path | None:
 
 
 class PostgresServer:
-    """One server, without TCP. It never waits for the disk: what was committed outlives a crash of it, not of the machine."""
+    """One server, without TCP, that never waits for the disk.
+
+    What was committed outlives a crash of it, though not of the machine.
+    """
 
     def __init__(self, directory: Path, programs: Path) -> None:
         self.directory = directory
