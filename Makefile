@@ -18,8 +18,8 @@ $(STAMP): requirements/dev.txt pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
 	@touch $@
 
-demo: $(STAMP) ## the whole data path on this machine, with a tour (ONCE=1: end after the tour)
-	@$(BIN)/kong-app-auth demo $(if $(ONCE),--once,)
+demo: $(STAMP) ## the whole data path on this machine, with a tour (ONCE=1: end after it; FILE=1: without a portal)
+	@$(BIN)/kong-app-auth demo $(if $(ONCE),--once,) $(if $(FILE),--from-file,)
 
 test: lint ## everything: linters, types, unit, integration, conformance and fault tests
 	$(BIN)/python -m pytest
@@ -47,8 +47,9 @@ bench: $(STAMP) ## measure; writes tables and plots to bench/results/
 proto: $(STAMP) ## generate the protocol's message classes from the .proto file
 	$(BIN)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. plugin_server/wire/kong_plugin_protocol.proto
 
-docs: $(STAMP) ## write the table of settings into docs/configuration.md
+docs: $(STAMP) ## write the pages that are made from the code: settings, operations
 	$(BIN)/python -m scripts.configuration_table
+	$(BIN)/python -m scripts.operations_table
 
 lock: ## renew requirements/dev.txt from pyproject.toml
 	$(PYTHON) -m venv build/lock

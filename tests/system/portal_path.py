@@ -1,7 +1,6 @@
 """The data path with a portal in front of it, instead of a file."""
 
 import contextlib
-import os
 import re
 import secrets
 import subprocess

@@ -7,7 +7,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 
 from kong_app_auth.portal.store.database import Database
 
@@ -21,6 +21,8 @@ class NewerDatabase(Exception):  # noqa: N818
 def migrate(database: Database, target: str = HEAD) -> None:
     """Bring the schema to `target`: a revision, `head` or `base`. Raises NewerDatabase."""
     with database.engine.begin() as connection:
+        if not database.is_sqlite:  # of several portals that start at a time, one migrates
+            connection.execute(text("SELECT pg_advisory_xact_lock(7411)"))
         config = configuration(connection)
         scripts = ScriptDirectory.from_config(config)
         current = MigrationContext.configure(connection).get_current_revision()
