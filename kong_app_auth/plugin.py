@@ -22,6 +22,7 @@ from kong_app_auth.domain.presented import Absence, Place, PresentedKey, key_in_
 from kong_app_auth.domain.reasons import Reason
 from kong_app_auth.refusal_log import Refusal, RefusalLog
 from kong_app_auth.replica.reader import Replica
+from kong_app_auth.reports.counting import Reporter
 from plugin_server.metrics import Counter
 from plugin_server.pdk import Kong
 from plugin_server.traceback import where
@@ -97,6 +98,9 @@ Schema: list[dict[str, dict[str, Any]]] = [
 REQUESTS = Counter(
     "app_auth_requests_total", "Requests judged, by outcome (allowed, or the reason code).", ("outcome",)
 )
+NOT_REPORTED = Counter(
+    "app_auth_reports_lost_total", "Pieces of news (a count, a use, a refusal) for the portal that were dropped here."
+)
 
 
 class Configuration(msgspec.Struct, frozen=True):
@@ -115,8 +119,10 @@ class Configuration(msgspec.Struct, frozen=True):
     route_id: str | None = None
 
 
-_replica = Replica(os.environ.get(REPLICA_DIRECTORY, DEFAULT_REPLICA_DIRECTORY))
+_directory = os.environ.get(REPLICA_DIRECTORY, DEFAULT_REPLICA_DIRECTORY)
+_replica = Replica(_directory)
 _refusals = RefusalLog()
+_reports = Reporter(_directory, lambda lost: NOT_REPORTED.inc(by=lost))
 
 
 def ready() -> str | None:
@@ -125,8 +131,9 @@ def ready() -> str | None:
 
 
 def finish() -> None:
-    """Write what is still to be written (the plugin server calls it when a worker ends)."""
+    """Write and report what is still to be told (the plugin server calls it when a worker ends)."""
     _refusals.write()
+    _reports.flush()
 
 
 class Refused(msgspec.Struct, frozen=True):
@@ -136,6 +143,7 @@ class Refused(msgspec.Struct, frozen=True):
     policy: ServicePolicy | None = None
     service_id: str | None = None
     detail: str | None = None
+    credential_id: str | None = None
 
 
 class Plugin:
@@ -197,12 +205,14 @@ class Plugin:
         credential, application = _replica.credential(digest(key.text))
         decision = decide(policy, credential, application, trust, now)
         if isinstance(decision, Deny):
-            return Refused(decision, policy, service_id)
+            credential_id = None if credential is None or decision.application_id is None else credential.id
+            return Refused(decision, policy, service_id, credential_id=credential_id)
         identity: dict[str, Json] = {**identity_headers(decision, config.region)}
         if config.hide_credentials:
             self._hide(kong, key, raw_query, identity)
         self._pass(kong, identity, headers)
         kong.client.authenticate(None, {"id": decision.application.id})
+        _reports.allowed((decision.credential.id, decision.application.id, decision.api_id))
         return None
 
     def _service_id(self, kong: Any) -> str | None:
@@ -238,15 +248,19 @@ class Plugin:
         reason = refused.deny.reason
         request_id = _value(kong.nginx.get_var(REQUEST_ID))
         REQUESTS.inc(reason.code)
+        at = time()
+        application_id, credential_id, service_id = (
+            refused.deny.application_id,
+            refused.credential_id,
+            refused.service_id,
+        )
         _refusals.add(
-            Refusal(
-                reason.code,
-                reason.status,
-                request_id,
-                refused.service_id,
-                refused.deny.application_id,
-                refused.detail,
-            )
+            at,
+            Refusal(reason.code, reason.status, request_id, service_id, application_id, credential_id, refused.detail),
+        )
+        api_id = None if refused.policy is None else refused.policy.api_id
+        _reports.refused(
+            (at, reason.code, reason.status, request_id, application_id, credential_id, api_id, service_id)
         )
         headers: dict[str, Json] = {"Content-Type": "application/json; charset=utf-8"}
         if reason.status == 401 and refused.policy is not None:

@@ -28,6 +28,7 @@ class Refusal(msgspec.Struct, frozen=True, omit_defaults=True):
     request_id: str | None = None
     service_id: str | None = None
     application_id: str | None = None
+    credential_id: str | None = None
     detail: str | None = None
 
 
@@ -39,14 +40,14 @@ class RefusalLog:
         self._lock = threading.Lock()
         self._started = False
 
-    def add(self, refusal: Refusal) -> None:
-        """Leave a refusal of this moment to be written."""
+    def add(self, at: float, refusal: Refusal) -> None:
+        """Leave a refusal to be written. `at`: Unix time in seconds."""
         if not self._started:
             self._start()
         if len(self._waiting) >= MOST_WAITING:
             DROPPED.inc()
             return
-        self._waiting.append((time.time(), refusal))
+        self._waiting.append((at, refusal))
 
     def write(self) -> None:
         """Write what waits. What cannot be written is lost."""

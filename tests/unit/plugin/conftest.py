@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -59,12 +60,14 @@ def ask(
     use_replica(replica_directory)
     set_time(0)
     log: list[Any] = []
+    reported: list[Any] = []
 
     class Log:
-        def add(self, refusal: Any) -> None:
+        def add(self, at: float, refusal: Any) -> None:
             log.append(refusal)
 
     monkeypatch.setattr(plugin, "_refusals", Log())
+    monkeypatch.setattr(plugin, "_reports", SimpleNamespace(allowed=reported.append, refused=reported.append))
 
     def asked(
         headers: Mapping[str, Any] | None = None,
@@ -76,6 +79,7 @@ def ask(
         kong = kong or FakeKong(headers)
         made = instance or plugin.Plugin({"region": "eu", "service_id": SERVICE, **config})
         log.clear()
+        reported.clear()
         try:
             made.access(kong)
         except EventEndedError:
@@ -93,6 +97,7 @@ def ask(
             answer_headers,
             upstream,
             [msgspec.structs.asdict(one) for one in log],
+            list(reported),
         )
 
     return asked

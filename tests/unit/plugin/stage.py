@@ -143,6 +143,7 @@ class Outcome(msgspec.Struct):
     headers: dict[str, Any]
     upstream: dict[str, Any]
     refusals: list[dict[str, Any]]
+    reported: list[tuple[Any, ...]]
 
     @property
     def allowed(self) -> bool:

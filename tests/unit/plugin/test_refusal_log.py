@@ -3,7 +3,6 @@
 import json
 import sys
 import threading
-import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -13,7 +12,8 @@ from kong_app_auth.refusal_log import MOST_WAITING, Refusal, RefusalLog
 from plugin_server.metrics import snapshot
 from tests.servers.process import wait_until
 
-FULL = Refusal("no_credential", 401, "r", "s", "a", "d")
+AT = 1_800_000_000.0
+FULL = Refusal("no_credential", 401, "r", "s", "a", "c", "d")
 BARE = Refusal("no_credential", 401, None, None, None)
 
 
@@ -42,13 +42,9 @@ def log(monkeypatch: pytest.MonkeyPatch) -> RefusalLog:
     return made
 
 
-def test_a_line_is_an_object_without_what_is_not_known(
-    log: RefusalLog, written: Written, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_line_is_an_object_without_what_is_not_known(log: RefusalLog, written: Written) -> None:
     for at, refusal in ((1_800_000_000.25, FULL), (1_800_000_000.0, BARE)):
-        monkeypatch.setattr(time, "time", lambda at=at: at)
-        log.add(refusal)
-    monkeypatch.undo()
+        log.add(at, refusal)
     log.write()
     assert [json.loads(line) for line in written.getvalue().splitlines()] == [
         {
@@ -60,6 +56,7 @@ def test_a_line_is_an_object_without_what_is_not_known(
             "request_id": "r",
             "service_id": "s",
             "application_id": "a",
+            "credential_id": "c",
             "detail": "d",
         },
         {
@@ -73,7 +70,7 @@ def test_a_line_is_an_object_without_what_is_not_known(
 
 
 def test_characters_that_break_lines_are_escaped(log: RefusalLog, written: Written) -> None:
-    log.add(Refusal("no_credential", 401, 'a"\n\x00\xff', detail="\u2028"))
+    log.add(AT, Refusal("no_credential", 401, 'a"\n\x00\xff', detail="\u2028"))
     log.write()
     (line,) = written.getvalue().splitlines()
     assert json.loads(line)["request_id"] == 'a"\n\x00\xff'
@@ -84,13 +81,13 @@ def test_a_stream_that_cannot_be_written_to_loses_lines_and_nothing_else(
 ) -> None:
     with Path("/dev/full").open("wb", buffering=0) as full:
         monkeypatch.setattr(sys, "stderr", SimpleNamespace(buffer=full))
-        log.add(BARE)
+        log.add(AT, BARE)
         log.write()
     monkeypatch.undo()
 
 
 def test_a_line_is_written_once(log: RefusalLog, written: Written) -> None:
-    log.add(BARE)
+    log.add(AT, BARE)
     log.write()
     log.write()
     assert written.getvalue().count(b"\n") == 1
@@ -100,7 +97,7 @@ def test_what_comes_too_fast_is_dropped_and_counted(log: RefusalLog, written: Wr
     name = ("app_auth_refusals_not_logged_total",)
     before = snapshot().get(name, 0)
     for _ in range(MOST_WAITING + 3):
-        log.add(BARE)
+        log.add(AT, BARE)
     log.write()
     assert written.getvalue().count(b"\n") == MOST_WAITING
     assert snapshot()[name] == before + 3
@@ -109,7 +106,7 @@ def test_what_comes_too_fast_is_dropped_and_counted(log: RefusalLog, written: Wr
 def test_many_threads_lose_no_line(log: RefusalLog, written: Written) -> None:
     def add() -> None:
         for _ in range(500):
-            log.add(BARE)
+            log.add(AT, BARE)
 
     threads = [threading.Thread(target=add) for _ in range(8)]
     for thread in threads:
@@ -127,7 +124,7 @@ def test_a_thread_starts_with_the_first_refusal_and_writes_by_itself(written: Wr
     before = threading.active_count()
     log = RefusalLog()
     assert threading.active_count() == before
-    log.add(BARE)
-    log.add(BARE)
+    log.add(AT, BARE)
+    log.add(AT, BARE)
     assert threading.active_count() == before + 1
     wait_until(lambda: written.getvalue().count(b"\n") == 2, "both lines")

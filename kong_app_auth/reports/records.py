@@ -1,0 +1,91 @@
+"""A report, piece by piece. Every length is bounded here: reports come from gateways, and those may be broken into."""
+
+import re
+from typing import Annotated, Final, TypeAlias
+
+import msgspec
+from msgspec import Meta
+
+ALLOWED: Final = "allowed"
+"""The outcome of a request that passed; every other outcome is a reason code."""
+
+_ID = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
+_REQUEST_ID = r"^[!-~]{1,64}$"
+_known_id = re.compile(_ID).fullmatch
+_known_request_id = re.compile(_REQUEST_ID).fullmatch
+
+Id: TypeAlias = Annotated[str, Meta(max_length=36, pattern=_ID)]
+RequestId: TypeAlias = Annotated[str, Meta(max_length=64, pattern=_REQUEST_ID)]
+Outcome: TypeAlias = Annotated[str, Meta(max_length=32, pattern=r"^[a-z_]{1,32}$")]
+Time: TypeAlias = Annotated[int, Meta(ge=0, le=2**33)]
+"""Unix time in whole seconds."""
+Count: TypeAlias = Annotated[int, Meta(ge=0, le=2**40)]
+StreamId: TypeAlias = Annotated[str, Meta(max_length=41, pattern=r"^[0-9]{1,20}-[0-9]{1,20}$")]
+
+BEGINNING: Final = "0-0"
+"""The id before all entries of a stream."""
+
+
+class Usage(msgspec.Struct, frozen=True, array_like=True):
+    """Requests of an application to an API with one outcome, in the minute that begins at `minute` (Unix time)."""
+
+    minute: Time
+    application_id: Id | None
+    api_id: Id | None
+    outcome: Outcome
+    requests: Count
+
+
+class Refusal(msgspec.Struct, frozen=True, array_like=True):
+    """One refused request, by the id that its client was shown. `at` is Unix time in seconds."""
+
+    request_id: RequestId
+    at: Time
+    reason: Outcome
+    status: Annotated[int, Meta(ge=100, le=599)]
+    application_id: Id | None = None
+    credential_id: Id | None = None
+    api_id: Id | None = None
+    service_id: Id | None = None
+
+
+class Report(msgspec.Struct, frozen=True):
+    """What one process or one node has to say. `uses`: credential id to when it was last let in (Unix time).
+
+    `lost`: how many pieces of news could not be kept on the way.
+    """
+
+    usage: list[Usage] = []
+    uses: dict[Id, Time] = {}
+    refusals: list[Refusal] = []
+    lost: Count = 0
+
+
+class Batch(msgspec.Struct, frozen=True, kw_only=True):
+    """A region's reports on their way to the portal: all entries of the stream after `after`, up to `until`."""
+
+    after: StreamId
+    until: StreamId
+    report: Report
+
+
+class Taken(msgspec.Struct, frozen=True):
+    """The portal's answer: the entry of the stream up to which it has counted."""
+
+    position: StreamId
+
+
+def id_or_none(text: str | None) -> str | None:
+    """Give `text` where it is an id in canonical form, else None."""
+    return text if text is not None and _known_id(text) else None
+
+
+def is_request_id(text: str | None) -> bool:
+    """Say whether a refusal can be found by `text`."""
+    return text is not None and _known_request_id(text) is not None
+
+
+def order_of(stream_id: str) -> tuple[int, int]:
+    """What the ids of a stream are compared by."""
+    first, _, second = stream_id.partition("-")
+    return int(first), int(second)
