@@ -37,12 +37,16 @@ def routers() -> list[APIRouter]:
     """All routes, by subject."""
     from kong_app_auth.portal.api.operators import (
         dcr_providers,
+        developers,
         portals,
         strategies,
+        teams,
     )
 
     return [
         portals.routes,
         dcr_providers.routes,
+        developers.routes,
         strategies.routes,
+        teams.routes,
     ]
