@@ -155,7 +155,7 @@ def _allowed(request: Request) -> set[str]:
     """Every method that the path has a route for: Starlette names those of the first route only (RFC 9110, 10.2.1)."""
     path = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
     routes: list[APIRoute] = request.app.state.routes
-    return {method for route in routes if route.path_regex.match(path) for method in route.methods}
+    return {method for route in routes if route.path_regex.match(path) for method in route.methods or ()}
 
 
 async def _unexpected(request: Request, error: Exception) -> Response:
