@@ -24,7 +24,6 @@ from kong_app_auth.refusal_log import Refusal, RefusalLog
 from kong_app_auth.replica.reader import Replica
 from kong_app_auth.reports.counting import Reporter
 from plugin_server.metrics import Counter
-from plugin_server.pdk import Kong
 from plugin_server.traceback import where
 from plugin_server.wire.values import Json
 
@@ -171,8 +170,6 @@ class Plugin:
     def _admit(self, kong: Any) -> Refused | None:
         """Judge the request; None when it may pass, with everything said to Kong that then has to be said."""
         config = self._config
-        if isinstance(kong, Kong):  # the stock server would take it for a call to Kong
-            kong.nginx.expect_var(REQUEST_ID)
         headers: dict[str, Json] = _value(kong.request.get_headers(MAX_HEADERS))
         if _count(headers) >= MAX_HEADERS:
             # Kong gives no more than these: a credential or a spoofed header may be among the rest.

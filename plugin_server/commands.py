@@ -12,9 +12,9 @@ import msgspec
 import structlog
 
 from plugin_server.channel import Channel, ConnectionLostError, EventEndedError
+from plugin_server.hosted import EVENTS, NO_PHASE, Event, Handler
 from plugin_server.instances import BrokenInstance, Instances, Recorded
-from plugin_server.metrics import Counter, Key, Timer
-from plugin_server.pdk import Kong
+from plugin_server.metrics import Counter, Key
 from plugin_server.pdk.response import exit_call
 from plugin_server.plugin import LoadedPlugin
 from plugin_server.traceback import where
@@ -22,12 +22,10 @@ from plugin_server.wire import kong_plugin_protocol_pb2 as pb
 from plugin_server.wire.events import parse_call, parse_event
 from plugin_server.wire.frames import EMPTY, ProtocolError, frame
 
-_NO_PHASE = "other"
 _JSON = {"Content-Type": "application/json; charset=utf-8"}
 INTERNAL_ERROR = exit_call(500, b'{"message":"An unexpected error occurred"}', _JSON)
 OUT_OF_TIME = exit_call(503, b'{"message":"Service temporarily unavailable"}', {**_JSON, "Retry-After": "1"})
 
-EVENTS = Timer("plugin_server_events", "Events answered, by phase and by how they ended.", ("phase", "outcome"))
 COMMANDS = Counter("plugin_server_commands_total", "Calls of Kong other than events.", ("command",))
 UNKNOWN_INSTANCES = Counter(
     "plugin_server_unknown_instances_total", "Connections closed for an instance that nobody knows."
@@ -43,16 +41,16 @@ class Commands:
     def __init__(self, plugin: LoadedPlugin, instances: Instances) -> None:
         self._plugin = plugin
         self._instances = instances
-        self._phases = {phase.encode(): phase for phase in plugin.phases}
-        self._finished = {phase: EVENTS.key(phase, "finished") for phase in (*plugin.phases, _NO_PHASE)}
-        self._exit = {phase: EVENTS.key(phase, "exit") for phase in (*plugin.phases, _NO_PHASE)}
         self._loaded_at = int(time.time())
 
-    def answer(self, channel: Channel, kong: Kong, command: bytes) -> bool:
-        """Answer one call; False when the connection is over."""
+    def answer(self, channel: Channel, command: bytes) -> bool:
+        """Answer one call, or begin to; False when the connection is over.
+
+        An event for which something is asked ahead then waits for the answers (`channel.waits`), for `go_on`.
+        """
         event = parse_event(command)
         if event is not None:
-            return self._handle_event(channel, kong, *event)
+            return self._begin_event(channel, *event)
         call = parse_call(command)
         reply = pb.RpcReturn(sequence=call.sequence)
         kind = call.WhichOneof("call")
@@ -61,7 +59,7 @@ class Commands:
         if kind == "cmd_handle_event":
             event_call = call.cmd_handle_event
             ended = frame(reply.SerializeToString())
-            return self._handle_event(channel, kong, event_call.instance_id, event_call.event_name, ended)
+            return self._begin_event(channel, event_call.instance_id, event_call.event_name, ended)
         COMMANDS.inc(kind)
         if kind == "cmd_start_instance":
             self._start_instance(call.cmd_start_instance, reply)
@@ -78,46 +76,86 @@ class Commands:
         channel.finish(frame(reply.SerializeToString()))
         return True
 
-    def _handle_event(self, channel: Channel, kong: Kong, number: int, phase_name: bytes, ended: bytes) -> bool:
-        """Run a phase. `ended` is the frame of the RpcReturn that ends the event."""
-        plugin = self._instances.find(number)
-        if plugin is None:
+    def go_on(self, channel: Channel, data: bytes) -> bool:
+        """Go on with an event for which something was asked ahead, and `data` read; False: the connection is over."""
+        event = channel.event
+        if event is None or channel.over:  # its time is up
+            self.lost(channel)
+            return False
+        return self._run(channel, event) if channel.answered(event.calls, data) else True
+
+    def lost(self, channel: Channel) -> None:
+        """Count an event that ended before its plugin ran, if there is one."""
+        event = channel.event
+        if event is not None and channel.waits:
+            channel.waits = False
+            outcome = "deadline" if channel.timed_out else "lost"
+            EVENTS.observe(event.handler.key(outcome), monotonic() - event.began)
+
+    def _begin_event(self, channel: Channel, number: int, phase_name: bytes, ended: bytes) -> bool:
+        """Begin a phase. `ended` is the frame of the RpcReturn that ends the event."""
+        hosted = self._instances.find(number)
+        if hosted is None:
             UNKNOWN_INSTANCES.inc()
             return False
-        phase = self._phases.get(phase_name, _NO_PHASE)
-        began = channel.began = monotonic()
-        key = self._finished[phase]
+        if isinstance(hosted, BrokenInstance):
+            phase = phase_name.decode("latin-1")
+            log.error("plugin instance cannot be used", instance=number, error=hosted.error)
+            EVENTS.observe(EVENTS.key(phase if phase in self._plugin.phases else NO_PHASE, "error"), 0.0)
+            channel.exit(INTERNAL_ERROR)
+            return False
+        handler = hosted.handler(phase_name)
+        habit = handler.fresh if channel.fresh else handler.kept
+        channel.event = event = Event(handler, number, ended, habit, habit.calls, monotonic())
+        channel.begin(event)
+        if event.calls:
+            channel.ask_ahead(habit.joined)
+            return True
+        return self._run(channel, event)
+
+    def _run(self, channel: Channel, event: Event) -> bool:
+        """Run a phase; what it is likely to ask is there."""
+        handler = event.handler
+        if handler.may_block:
+            channel.give_way(channel)
+        key = handler.finished
         try:
-            if isinstance(plugin, BrokenInstance):
-                log.error("plugin instance cannot be used", instance=number, error=plugin.error)
-                key = EVENTS.key(phase, "error")
-                channel.exit(INTERNAL_ERROR)
-                return False
-            if phase is not _NO_PHASE:
-                getattr(plugin, phase)(kong)
-            channel.finish(EMPTY + ended)
+            handler.run(channel.kong)
+            channel.finish(EMPTY + event.ended)
             if not channel.over:
                 return True
-            key = self._ended_early(channel, phase)
+            key = self._ended_early(channel, handler)
             return False
         except EventEndedError:
-            key = self._ended_early(channel, phase)
+            key = self._ended_early(channel, handler)
             return False
         except ConnectionLostError:
-            key = EVENTS.key(phase, "lost")
+            key = handler.key("lost")
             raise
         except BaseException as error:  # noqa: BLE001  whatever a plugin raises, sys.exit() too: 500 is the answer
-            key = EVENTS.key(phase, "error")
-            log.error("plugin raised", phase=phase, instance=number, error=type(error).__name__, where=where(error))
+            key = handler.key("error")
+            log.error(
+                "plugin raised",
+                phase=handler.phase,
+                instance=event.number,
+                error=type(error).__name__,
+                where=where(error),
+            )
             channel.unsent.clear()
             channel.exit(INTERNAL_ERROR)
             return False
         finally:
             channel.began = 0.0
-            EVENTS.observe(key, monotonic() - began)
+            seconds = monotonic() - event.began
+            EVENTS.observe(key, seconds)
+            if tuple(channel.asked) != event.calls:
+                event.habit.learn(channel.asked)
+            if handler.may_block:
+                handler.took(seconds)
 
-    def _ended_early(self, channel: Channel, phase: str) -> Key:
-        return EVENTS.key(phase, "deadline") if channel.timed_out else self._exit[phase]
+    @staticmethod
+    def _ended_early(channel: Channel, handler: Handler) -> Key:
+        return handler.key("deadline") if channel.timed_out else handler.exit
 
     def _start_instance(self, start: pb.CmdStartInstance, reply: pb.RpcReturn) -> None:
         now = int(time.time())

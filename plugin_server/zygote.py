@@ -15,7 +15,6 @@ from pathlib import Path
 from plugin_server import logs, worker
 from plugin_server.control import Failed, Fork, Forked, Link, Load, Loaded
 from plugin_server.instances import InstanceStore, store_path
-from plugin_server.listener import Doorway
 from plugin_server.plugin import PluginError, load
 
 _REAP_EVERY_MS = 200
@@ -30,7 +29,7 @@ def main(link_fd: int) -> int:
     if received is None or not isinstance(received[0], Load):
         return 1
     settings = received[0].settings
-    listener = Doorway(fileno=received[1][0])
+    listener = socket.socket(fileno=received[1][0])
     logs.configure(settings.log_level)
     os.environ.update(settings.environment)
     try:

@@ -23,14 +23,6 @@ class Nginx(Namespace):
         """Give a variable of nginx, such as `kong_request_id`."""
         return read_text(self._channel.ask(_get_var(name)))
 
-    def expect_var(self, name: str) -> None:
-        """Say that `get_var` will be called with this name if the request is refused.
-
-        On a new connection, which Kong opens after a refusal, it is fetched along with the next call that returns
-        something; on others this does nothing. An extension of this server: the stock one does not have it.
-        """
-        self._channel.expect(_get_var(name))
-
 
 class Node(Namespace):
     """`kong.node`."""

@@ -41,12 +41,16 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PluginServer]:
         server.clean_up()
 
 
-@pytest.fixture
-def instance(server: PluginServer) -> None:
-    """Make the recorded instance there, whatever was given before."""
-    rewind(server)
+def play(server: PluginServer, scenario: str) -> None:
+    """Let the plugin make the calls of a scenario, as the recorded instance.
+
+    Each has a plugin object of its own: what it asks is learned, and would be asked ahead in the next scenario.
+    """
+    (server.directory / "scenario").write_text(scenario)
     with KongConnection(server.socket) as kong:
-        assert kong.start_instance({}, "pbkey") == RECORDED_ID
+        kong.close_instance(RECORDED_ID)
+        rewind(server)
+        assert kong.start_instance({"scenario": scenario}, "pbkey") == RECORDED_ID
 
 
 def rewind(server: PluginServer) -> None:
@@ -75,14 +79,12 @@ def results(server: PluginServer) -> Any:
     return literal_eval((server.directory / "results").read_text())
 
 
-@pytest.mark.usefixtures("instance")
 @pytest.mark.parametrize("scenario", [name for name in BY_NAME if name not in NOT_SENT and name != LIFE])
 def test_the_server_sends_the_recorded_frames(server: PluginServer, scenario: str) -> None:
-    (server.directory / "scenario").write_text(scenario)
+    play(server, scenario)
     replay(server, BY_NAME[scenario])
 
 
-@pytest.mark.usefixtures("instance")
 def test_the_recorded_start_and_close_of_an_instance(server: PluginServer) -> None:
     rewind(server)
     replay(server, BY_NAME[LIFE])
@@ -92,19 +94,17 @@ def test_the_recorded_start_and_close_of_an_instance(server: PluginServer) -> No
             kong.receive_frame()
 
 
-@pytest.mark.usefixtures("instance")
 def test_authenticate_with_neither_is_refused_before_kong_raises(server: PluginServer) -> None:
-    (server.directory / "scenario").write_text("authenticate-with-neither")
+    play(server, "authenticate-with-neither")
     with KongConnection(server.socket) as kong:
         kong.send_frame(bytes.fromhex(BY_NAME["authenticate-with-neither"][0]["frame"]))
         assert kong.receive_frame() == b"kong.response.exit"
         assert pb.ExitArgs.FromString(kong.receive_frame()).status == 500
 
 
-@pytest.mark.usefixtures("instance")
 def test_what_the_plugin_is_given_of_the_recorded_replies(server: PluginServer) -> None:
     def played(scenario: str) -> Any:
-        (server.directory / "scenario").write_text(scenario)
+        play(server, scenario)
         replay(server, BY_NAME[scenario])
         return results(server)
 

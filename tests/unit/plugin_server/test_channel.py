@@ -13,22 +13,50 @@ from hypothesis import strategies as st
 from plugin_server.channel import Channel, ConnectionLostError, EventEndedError, OpenConnection
 from plugin_server.control import Connection, Drain, Link
 from plugin_server.generation import WorkerHandle
+from plugin_server.hosted import Event, Handler
 from plugin_server.wire.frames import EMPTY, ProtocolError, frame
+from tests.servers.process import wait_until
 
 EXIT = frame(b"kong.response.exit") + frame(b"\x08\xf7\x03")
 CAST = frame(b"kong.log.info") + frame(b"x")
 ASK = frame(b"kong.request.get_path") + EMPTY
 
 
+class GaveWay:
+    """Stands for the loop: counts how often the lead was passed on."""
+
+    def __init__(self) -> None:
+        self.times = 0
+
+    def __call__(self, channel: Channel) -> None:
+        self.times += 1
+
+
+def channel_on(ours: socket.socket, owed: int = 0, ahead: bytes = b"") -> Channel:
+    ours.setblocking(False)
+    channel = Channel(GaveWay())
+    channel.open(OpenConnection(ours.fileno(), owed, ahead))
+    return channel
+
+
 @pytest.fixture
 def ends() -> Iterator[tuple[Channel, socket.socket]]:
     ours, kong = socket.socketpair()
     kong.settimeout(10)
-    channel = Channel()
-    channel.open(OpenConnection(ours))
-    channel.notice_idleness()
     with ours, kong:
-        yield channel, kong
+        yield channel_on(ours), kong
+
+
+def next_command(channel: Channel) -> bytes | None:
+    data = channel.read()
+    return None if data is None else channel.command_in(data)
+
+
+def begin(channel: Channel, *calls: bytes) -> float:
+    handler = Handler("access", print)
+    event = Event(handler, 1, EMPTY, handler.kept, calls, monotonic())
+    channel.begin(event)
+    return event.began
 
 
 def all_of(kong: socket.socket) -> bytes:
@@ -44,7 +72,7 @@ def test_calls_that_return_nothing_leave_with_the_next_thing_in_one_send(ends: t
         all_of(kong)
     channel.finish(EMPTY)
     assert all_of(kong) == CAST + CAST + EMPTY
-    assert channel.state() == OpenConnection(channel.sock, owed=2)
+    assert channel.state() == OpenConnection(channel.fd, owed=2)
 
 
 def test_what_is_owed_is_read_before_an_answer(ends: tuple[Channel, socket.socket]) -> None:
@@ -68,24 +96,19 @@ def test_a_connection_goes_on_elsewhere_wherever_it_stood(
     """Owed replies and the next frame arrive in pieces, and another process may take over between any two."""
     ours, kong = socket.socketpair()
     with ours, kong:
-        # Each read waits a moment only, so that it is given up and the connection can be handed over.
-        ours.setblocking(False)
-        channel = Channel()
-        channel.open(OpenConnection(ours, owed))
+        channel = channel_on(ours, owed)
         stream = EMPTY * owed + frame(payload)
         while stream:
             size = min(cuts.pop() if cuts else len(stream), len(stream))
             piece, stream = stream[:size], stream[size:]
             kong.sendall(piece)
-            if stream:
-                with pytest.raises(BlockingIOError):
-                    channel.next_command()
-                if moved:
-                    state = channel.state()
-                    channel = Channel()
-                    channel.open(OpenConnection(ours, state.owed, state.ahead))
-        assert channel.next_command() == payload
-        assert channel.state() == OpenConnection(ours)
+            command = next_command(channel)
+            assert command == (None if stream else payload)
+            if moved and stream:
+                state = channel.state()
+                channel = channel_on(ours, state.owed, state.ahead)
+        assert channel.state() == OpenConnection(ours.fileno())
+        assert next_command(channel) is None
 
 
 def test_an_owed_reply_that_is_not_empty_ends_the_connection(ends: tuple[Channel, socket.socket]) -> None:
@@ -94,7 +117,7 @@ def test_an_owed_reply_that_is_not_empty_ends_the_connection(ends: tuple[Channel
     channel.finish(EMPTY)
     kong.sendall(frame(b"abcd") + EMPTY)
     with pytest.raises(ProtocolError):
-        channel.next_command()
+        next_command(channel)
 
 
 @pytest.mark.parametrize("data", [(2**32 - 1).to_bytes(4, "little"), frame(b"a") + b"b"])
@@ -102,7 +125,7 @@ def test_frames_that_kong_would_not_send(ends: tuple[Channel, socket.socket], da
     channel, kong = ends
     kong.sendall(data)
     with pytest.raises(ProtocolError):
-        channel.next_command()
+        next_command(channel)
 
 
 def test_nothing_is_sent_after_an_exit(ends: tuple[Channel, socket.socket]) -> None:
@@ -118,7 +141,7 @@ def test_nothing_is_sent_after_an_exit(ends: tuple[Channel, socket.socket]) -> N
 
 def test_an_event_that_is_cut_short_ends_once(ends: tuple[Channel, socket.socket]) -> None:
     channel, kong = ends
-    began = channel.began = monotonic()
+    began = begin(channel)
     channel.cast(CAST)
     assert channel.cut_short(began, EXIT)
     assert not channel.cut_short(began, EXIT)
@@ -130,33 +153,52 @@ def test_an_event_that_is_cut_short_ends_once(ends: tuple[Channel, socket.socket
 
 def test_an_event_that_has_ended_is_not_cut_short(ends: tuple[Channel, socket.socket]) -> None:
     channel, kong = ends
-    began = channel.began = monotonic()
+    began = begin(channel)
     channel.finish(EMPTY)
     assert not channel.cut_short(began, EXIT)
-    channel.began = monotonic()
+    begin(channel)
     assert not channel.cut_short(began, EXIT)
     assert all_of(kong) == EMPTY
 
 
-def test_where_kong_does_not_read_the_connection_is_shut_down(ends: tuple[Channel, socket.socket]) -> None:
+def test_where_kong_does_not_read_the_thread_gives_the_connection_up(ends: tuple[Channel, socket.socket]) -> None:
     channel, kong = ends
-    began = channel.began = monotonic()
-    with channel.lock:  # its thread is in a send that does not end
-        assert channel.cut_short(began, EXIT)
-    assert channel.over
-    assert kong.recv(10) == b""
+    began = begin(channel)
+    raised: list[type[BaseException]] = []
+
+    def send() -> None:
+        try:
+            channel.finish(b"x" * (1 << 22))
+        except ConnectionLostError as error:
+            raised.append(type(error))
+
+    thread = threading.Thread(target=send)
+    thread.start()
+    wait_until(channel.lock.locked, "it sends")
+    assert channel.cut_short(began, EXIT)
+    thread.join(10)
+    assert raised == [ConnectionLostError]
+    assert channel.give_way.times > 0  # type: ignore[attr-defined]
+    assert EXIT not in all_of(kong)
+
+
+def test_what_the_socket_does_not_take_at_once_is_sent_as_kong_reads(ends: tuple[Channel, socket.socket]) -> None:
+    channel, kong = ends
+    data = bytes(range(256)) * (1 << 14)
+    begin(channel)
+    thread = threading.Thread(target=lambda: channel.finish(data))
+    thread.start()
+    got = bytearray()
+    while len(got) < len(data):
+        got += kong.recv(1 << 20)
+    thread.join(10)
+    assert got == data
 
 
 def test_where_kong_has_gone_it_is_no_error_of_the_one_who_watches(ends: tuple[Channel, socket.socket]) -> None:
     channel, kong = ends
     kong.close()
-    began = channel.began = monotonic()
-    assert channel.cut_short(began, EXIT)
-    channel.open(OpenConnection(channel.sock))
-    channel.sock.close()
-    began = channel.began = monotonic()
-    with channel.lock:
-        assert channel.cut_short(began, EXIT)
+    assert channel.cut_short(begin(channel), EXIT)
 
 
 def test_a_connection_that_kong_has_closed_is_told_from_a_plugins_own_oserror(
@@ -164,7 +206,7 @@ def test_a_connection_that_kong_has_closed_is_told_from_a_plugins_own_oserror(
 ) -> None:
     channel, kong = ends
     kong.close()
-    for call in (channel.next_command, lambda: channel.ask(ASK), lambda: channel.finish(EMPTY)):
+    for call in (channel.read, lambda: channel.ask(ASK), lambda: channel.finish(EMPTY)):
         with pytest.raises(ConnectionLostError):
             call()
 
@@ -207,53 +249,64 @@ def test_a_process_that_may_open_no_more_descriptors_gets_a_connection_without_i
 GET_VAR = frame(b"kong.nginx.get_var") + frame(b"\x0a\x01v")
 
 
-def fresh(ours: socket.socket) -> Channel:
-    channel = Channel()
-    channel.open(OpenConnection(ours))
-    return channel
-
-
-def test_on_a_fresh_connection_what_is_expected_is_asked_along() -> None:
+@given(st.binary(max_size=40), st.binary(max_size=40), st.lists(st.integers(1, 20), max_size=8))
+def test_what_was_asked_ahead_may_come_in_pieces(first: bytes, second: bytes, cuts: list[int]) -> None:
     ours, kong = socket.socketpair()
     with ours, kong:
-        channel = fresh(ours)
-        channel.expect(GET_VAR)
-        kong.sendall(frame(b"path") + frame(b"var"))
-        assert channel.ask(ASK) == b"path"
-        assert channel.ask(GET_VAR) == b"var"
+        channel = channel_on(ours)
+        calls = (ASK, GET_VAR)
+        begin(channel, *calls)
+        channel.ask_ahead(ASK + GET_VAR)
         assert all_of(kong) == ASK + GET_VAR
+        stream = frame(first) + frame(second)
+        while stream:
+            size = min(cuts.pop() if cuts else len(stream), len(stream))
+            piece, stream = stream[:size], stream[size:]
+            kong.sendall(piece)
+            data = channel.read()
+            assert data
+            assert channel.answered(calls, data) is (not stream)
+        assert (channel.ask(GET_VAR), channel.ask(ASK)) == (second, first)
+        assert channel.asked == [GET_VAR, ASK]
+        assert not channel.give_way.times  # type: ignore[attr-defined]
 
 
-def test_what_was_expected_for_one_event_is_no_answer_in_the_next() -> None:
-    ours, kong = socket.socketpair()
-    with ours, kong:
-        channel = fresh(ours)
-        channel.expect(GET_VAR)
-        kong.sendall(frame(b"path") + frame(b"id of the first"))
-        channel.ask(ASK)
-        channel.finish(EMPTY)
-        channel.notice_idleness()
-        kong.sendall(frame(b"id of the second"))
-        assert channel.ask(GET_VAR) == b"id of the second"
+def test_more_answers_than_questions_end_the_connection(ends: tuple[Channel, socket.socket]) -> None:
+    channel, _ = ends
+    begin(channel, ASK)
+    with pytest.raises(ProtocolError):
+        channel.answered((ASK,), frame(b"path") + b"x")
+    with pytest.raises(ProtocolError):
+        channel.answered((ASK,), (2**32 - 1).to_bytes(4, "little"))
 
 
-def test_on_a_connection_that_is_kept_nothing_is_asked_ahead(ends: tuple[Channel, socket.socket]) -> None:
+def test_answers_hold_until_the_plugin_changes_something(ends: tuple[Channel, socket.socket]) -> None:
     channel, kong = ends
-    channel.expect(GET_VAR)
-    kong.sendall(frame(b"path"))
-    assert channel.ask(ASK) == b"path"
-    assert all_of(kong) == ASK
+    begin(channel, ASK)
+    channel.answered((ASK,), frame(b"before"))
+    assert channel.ask(ASK) == b"before"
+    channel.cast(CAST)
+    kong.sendall(EMPTY + frame(b"after"))
+    assert channel.ask(ASK) == b"after"
+    kong.sendall(frame(b"later"))
+    assert channel.ask(ASK) == b"later"  # nothing is kept now, and yet it was changed
+    assert channel.asked == [ASK]
 
 
-def test_both_answers_may_come_in_pieces_and_with_owed_replies() -> None:
-    ours, kong = socket.socketpair()
-    with ours, kong:
-        channel = fresh(ours)
-        channel.expect(GET_VAR)
-        channel.cast(CAST)
-        stream = EMPTY + frame(b"path") + frame(b"var")
-        sender = threading.Thread(target=lambda: [kong.sendall(stream[i : i + 1]) for i in range(len(stream))])
-        sender.start()
-        assert channel.ask(ASK) == b"path"
-        assert channel.ask(GET_VAR) == b"var"
-        sender.join()
+def test_answers_are_for_one_event_only(ends: tuple[Channel, socket.socket]) -> None:
+    channel, kong = ends
+    begin(channel, ASK)
+    channel.answered((ASK,), frame(b"of the first"))
+    channel.finish(EMPTY)
+    begin(channel)
+    kong.sendall(frame(b"of the second"))
+    assert channel.ask(ASK) == b"of the second"
+
+
+def test_an_answer_at_hand_is_not_given_once_time_is_up(ends: tuple[Channel, socket.socket]) -> None:
+    channel, _ = ends
+    began = begin(channel, ASK)
+    channel.answered((ASK,), frame(b"path"))
+    assert channel.cut_short(began, EXIT)
+    with pytest.raises(EventEndedError):
+        channel.ask(ASK)
