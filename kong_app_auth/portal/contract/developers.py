@@ -5,13 +5,13 @@ from typing import Annotated
 from pydantic import StringConstraints
 
 from kong_app_auth.portal.contract.common import Input, Moment, Output, Status
-from kong_app_auth.portal.contract.emails import Email
+from kong_app_auth.portal.contract.emails import EmailText
 
 
 class CreateDeveloper(Input):
     """The body of `create-developer`. Where no status is given, the portal's auto-approval decides."""
 
-    email: Email
+    email: EmailText
     full_name: Annotated[str, StringConstraints(max_length=255)]
     status: Status = "pending"
     send_invitation_email: bool = False
