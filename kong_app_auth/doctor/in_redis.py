@@ -16,6 +16,7 @@ from kong_app_auth.registry.position import NewerSchema, Position
 from kong_app_auth.registry.reading import decode_entry, read_meta, scan
 from kong_app_auth.registry.records import SCHEMA_VERSION, CorruptRecord
 from kong_app_auth.registry.url import parse, redact
+from kong_app_auth.reports.codec import MAX_STREAM
 from kong_app_auth.settings import Settings
 
 _REACH: Final = "redis"
@@ -89,15 +90,17 @@ def _rights(client: Client, keys: Keys, settings: Settings) -> Iterator[Check]:
     user = settings.redis_username or parse(settings.redis_url.get_secret_value()).username or "default"
     rules = " ".join(gateway_acl(keys.region))
     remedy = (f"ACL SETUSER {user} on '>PASSWORD' {rules}", "and the same in the server's ACL file.")
-    reads = [
+    needs = [
         ("HMGET", keys.meta, "seq"),
         ("HSCAN", keys.table(Table.SERVICES), "0", "COUNT", "1"),
         ("XREAD", "COUNT", "1", "STREAMS", keys.changes, "$"),
         ("XRANGE", keys.changes, "+", "+", "COUNT", "1"),
         ("XREVRANGE", keys.changes, "+", "-", "COUNT", "1"),
         ("TIME",),
+        # An id that is none: an error, after the rights were looked at.
+        ("XADD", keys.reports, "MAXLEN", "~", str(MAX_STREAM), "no-id", "-", "-"),
     ]
-    refused = [command[0] for command in reads if not _may(client, keys, *command)]
+    refused = [command[0] for command in needs if not _may(client, keys, *command)]
     if refused:
         yield wrong(
             _RIGHTS, f"{user} may not {', '.join(refused)}, which a gateway needs", "As an administrator:", *remedy
@@ -112,7 +115,7 @@ def _rights(client: Client, keys: Keys, settings: Settings) -> Iterator[Check]:
     ]
     allowed = [command[0] for command in writes if _may(client, keys, *command)]
     if not allowed:
-        yield good(_RIGHTS, f"{user} may read the registry and cannot change it")
+        yield good(_RIGHTS, f"{user} may read the registry, append to its reports, and change nothing")
     elif user == "default" or settings.apps_file.exists():
         yield good(
             _RIGHTS,

@@ -25,7 +25,7 @@ def gateway_acl(region: str) -> list[str]:
 
 
 def writer_acl(region: str) -> list[str]:
-    """Give the rules for the writer: the keys of the region, and the commands of its script."""
+    """Give the rules for the writer: the keys of the region, the commands of its script, and trimming the reports."""
     keys = Keys(region)
     return [
         "resetkeys",
@@ -34,5 +34,5 @@ def writer_acl(region: str) -> list[str]:
         *_SESSION,
         f"~{keys.prefix}*",
         *("+hmget", "+hscan", "+xread", "+xrange", "+xrevrange", "+time"),
-        *("+eval", "+evalsha", "+get", "+set", "+pexpire", "+del", "+unlink", "+hset", "+hdel", "+xadd"),
+        *("+eval", "+evalsha", "+get", "+set", "+pexpire", "+del", "+unlink", "+hset", "+hdel", "+xadd", "+xtrim"),
     ]

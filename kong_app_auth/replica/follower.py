@@ -18,6 +18,7 @@ from kong_app_auth.registry.keys import Keys, Table
 from kong_app_auth.registry.position import NewerSchema, Position
 from kong_app_auth.registry.reading import Entry, Meta, batches_after, decode_entry, read_meta, scan
 from kong_app_auth.registry.records import CorruptRecord, raw_of_field
+from kong_app_auth.replica.reporting import Reporting
 from kong_app_auth.replica.store import DEFAULT_MAP_SIZE, DirectoryHeld, Store, StoreFailed
 
 __all__ = ["Follower", "NewerSchema"]
@@ -55,6 +56,7 @@ class Follower:
         self._connect = connect
         self._keys = Keys(region)
         self._store = Store(directory, region, map_size)
+        self._reporting = Reporting(connect, region, directory)
         self._alive = on_alive or (lambda: None)
         self._stop = threading.Event()
         self._client: Client | None = None
@@ -76,6 +78,8 @@ class Follower:
                 else:
                     stop.wait(wait)
                     wait = min(2 * wait, longest)
+                if self._store.is_open:  # the directory is ours, and its socket too
+                    self._reporting.start()
         finally:
             self.close()
 
@@ -109,6 +113,7 @@ class Follower:
 
     def close(self) -> None:
         """Let go of Redis and of the directory; the copy stays for its readers."""
+        self._reporting.stop()
         self._disconnect()
         self._store.close()
 

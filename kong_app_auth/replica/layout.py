@@ -8,6 +8,7 @@
 - `suspect.<generation>`: a reader's note to the follower that this file cannot be read.
 - `copy-…/`: what a fresh copy is sorted in; gone afterwards.
 - `follower.lock`: held by the one follower.
+- `reports`: the socket where the follower takes the workers' reports, see `kong_app_auth.reports`.
 """
 
 import re

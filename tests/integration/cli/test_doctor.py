@@ -171,7 +171,7 @@ class TestWell:
             "ok     kong",
         ]
         assert "valkey 9." in result.stdout
-        assert "gateway may read the registry and cannot change it" in result.stdout
+        assert "gateway may read the registry, append to its reports, and change nothing" in result.stdout
         assert "speaks ProtoBuf:1 and has the plugin app-auth" in result.stdout
         assert "protects every service that an API is implemented by; there are 1" in result.stdout
         for secret in (PASSWORD, KEY, digest(KEY).hex()):
