@@ -35,18 +35,49 @@ def application(plane: ControlPlane) -> FastAPI:
 
 def routers() -> list[APIRouter]:
     """All routes, by subject."""
+    from kong_app_auth.portal.api import mailbox
+    from kong_app_auth.portal.api.developers import accounts as developer_accounts
+    from kong_app_auth.portal.api.developers import applications as own_applications
+    from kong_app_auth.portal.api.developers import credentials as own_credentials
+    from kong_app_auth.portal.api.developers import disclosures as own_disclosures
+    from kong_app_auth.portal.api.developers import portal as developer_portal
+    from kong_app_auth.portal.api.developers import registrations as own_registrations
+    from kong_app_auth.portal.api.developers import sessions as developer_sessions
+    from kong_app_auth.portal.api.developers import teams as developer_teams
     from kong_app_auth.portal.api.operators import (
+        applications,
+        credentials,
         dcr_providers,
         developers,
+        disclosures,
         portals,
+        registration_fields,
+        registrations,
         strategies,
         teams,
     )
 
     return [
+        mailbox.routes,
         portals.routes,
         dcr_providers.routes,
+        developer_accounts.routes,
+        developer_portal.routes,
+        developer_sessions.routes,
+        developer_teams.routes,
         developers.routes,
         strategies.routes,
         teams.routes,
+        applications.routes,
+        applications.unscoped,
+        credentials.routes,
+        registrations.all_routes,
+        registrations.routes,
+        registration_fields.routes,
+        disclosures.routes,
+        own_applications.routes,
+        own_credentials.routes,
+        own_registrations.routes,
+        own_registrations.asked,
+        own_disclosures.routes,
     ]

@@ -1,9 +1,9 @@
 """Applications, their registrations with APIs, and the operator's own fields on registrations."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, String, UniqueConstraint
-from sqlalchemy.orm import Mapped, mapped_column, relationship
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String, UniqueConstraint, func, select
+from sqlalchemy.orm import Mapped, column_property, mapped_column, relationship
 
 from kong_app_auth.portal.store.apis import Api
 from kong_app_auth.portal.store.base import Entity, Id
@@ -13,7 +13,11 @@ from kong_app_auth.portal.store.strategies import AuthStrategy
 
 
 class Application(Entity):
-    """An application of a developer or of a team; it holds one auth strategy. `client_id`: OAuth only."""
+    """An application of a developer or of a team; it holds one auth strategy.
+
+    `client_id` names it at the identity provider, or in another system. `registration_count` is loaded when it is asked
+    for.
+    """
 
     __tablename__ = "applications"
     __table_args__ = (
@@ -39,6 +43,8 @@ class Application(Entity):
         cascade="all, delete-orphan", back_populates="application"
     )
     credentials: Mapped[list[Credential]] = relationship(cascade="all, delete-orphan", back_populates="application")
+    if TYPE_CHECKING:  # made below, where the columns of both classes are known
+        registration_count: Mapped[int]
 
 
 class Registration(Entity):
@@ -60,6 +66,12 @@ class Registration(Entity):
 
     application: Mapped[Application] = relationship(back_populates="registrations")
     api: Mapped[Api] = relationship()
+
+
+_registrations = select(func.count(Registration.id)).where(Registration.application_id == Application.id)
+Application.registration_count = column_property(
+    _registrations.correlate_except(Registration).scalar_subquery(), deferred=True
+)
 
 
 class RegistrationField(Entity):

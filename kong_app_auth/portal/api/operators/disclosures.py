@@ -1,0 +1,19 @@
+"""Beyond Konnect: `/v3/key-disclosures`, for scanners that find leaked keys. Nobody needs to sign in."""
+
+from fastapi import Request
+
+from kong_app_auth.portal.api.client_address import client_address, counted_as
+from kong_app_auth.portal.api.request_id import request_id_of
+from kong_app_auth.portal.api.routes import router
+from kong_app_auth.portal.api.security import Plane
+from kong_app_auth.portal.contract.disclosures import DiscloseKey
+from kong_app_auth.portal.services import disclosures
+
+routes = router("/v3/key-disclosures", "Key disclosures")
+
+
+@routes.post("", status_code=204)
+def disclose_key(request: Request, plane: Plane, wanted: DiscloseKey) -> None:
+    """Hand in a key that was found in the open: a real one is revoked, its owner told. Always 204, real or not."""
+    address = counted_as(client_address(request, plane.configuration.trusted_proxies))
+    disclosures.disclose(plane, address, wanted.key, request_id_of(request))

@@ -1,0 +1,38 @@
+"""API keys, as operators and developers see them."""
+
+from datetime import datetime
+
+from kong_app_auth.portal.contract.credentials import CredentialUsageView, CredentialView, NewCredentialView
+from kong_app_auth.portal.services.credentials import status
+from kong_app_auth.portal.store.credentials import Credential
+
+
+def credential_view(credential: Credential, now: datetime) -> CredentialView:
+    """Give a key's record as it stands at `now`."""
+    return CredentialView(
+        type="api_key",
+        id=credential.id,
+        display_name=credential.display_name,
+        status=status(credential, now),
+        expires_at=credential.expires_at,
+        created_at=credential.created_at,
+    )
+
+
+def new_credential_view(made: tuple[Credential, str], now: datetime) -> NewCredentialView:
+    """Give a record with its key, which nobody can give again."""
+    credential, key = made
+    return NewCredentialView(
+        type="api_key",
+        id=credential.id,
+        display_name=credential.display_name,
+        credential=key,
+        status=status(credential, now),
+        expires_at=credential.expires_at,
+        created_at=credential.created_at,
+    )
+
+
+def credential_usage_view(credential: Credential, last_used_at: datetime | None) -> CredentialUsageView:
+    """Give the last use of a key."""
+    return CredentialUsageView(credential_id=credential.id, last_used_at=last_used_at)
