@@ -7,10 +7,11 @@ members of a team that is API Consumer of it may register an application with it
 
 from typing import Final
 
-from sqlalchemy import ColumnElement, Select, and_, false, or_, select, true
+from sqlalchemy import ColumnElement, Select, and_, false, or_, select
 
 from kong_app_auth.portal.store import ids
 from kong_app_auth.portal.store.apis import Api, Publication
+from kong_app_auth.portal.store.developers import Developer
 from kong_app_auth.portal.store.portals import Portal
 from kong_app_auth.portal.store.teams import Team, TeamMember, TeamRole
 from kong_app_auth.portal.transaction import Transaction
@@ -36,7 +37,7 @@ def may_consume(tx: Transaction, portal: Portal, developer_id: str | None, api_i
     """Say whether a developer may register applications with an API in a portal. A visitor may not."""
     if developer_id is None:
         return False
-    allowed = _has_role(portal, developer_id, CONSUMER) if portal.rbac_enabled else true()
+    allowed = _has_role(portal, developer_id, CONSUMER) if portal.rbac_enabled else _is_of(portal, developer_id)
     return _any(tx, _published(portal).where(allowed), api_id)
 
 
@@ -51,7 +52,11 @@ def _published(portal: Portal) -> Select[Api]:
 def _private_ones(portal: Portal, developer_id: str | None) -> ColumnElement[bool]:
     if developer_id is None:
         return false()
-    return _has_role(portal, developer_id, VIEWER, CONSUMER) if portal.rbac_enabled else true()
+    return _has_role(portal, developer_id, VIEWER, CONSUMER) if portal.rbac_enabled else _is_of(portal, developer_id)
+
+
+def _is_of(portal: Portal, developer_id: str) -> ColumnElement[bool]:
+    return select(Developer.id).where(Developer.id == developer_id, Developer.portal_id == portal.id).exists()
 
 
 def _has_role(portal: Portal, developer_id: str, *role_names: str) -> ColumnElement[bool]:

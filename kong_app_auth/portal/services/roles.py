@@ -53,10 +53,3 @@ def remove(tx: Transaction, portal_id: str, team_id: str, role_id: str) -> None:
         raise NotFound("The team has no such role")
     tx.session.delete(role)
     tx.session.flush()
-
-
-def forget_roles_on(tx: Transaction, api_id: str) -> None:
-    """Delete all roles on an API that is being deleted."""
-    for role in tx.session.scalars(select(TeamRole).where(TeamRole.entity_id == api_id)):
-        tx.session.delete(role)
-    tx.session.flush()
