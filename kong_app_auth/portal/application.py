@@ -4,8 +4,10 @@ from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 
 from kong_app_auth.portal.api.addresses import PortalPaths
+from kong_app_auth.portal.api.internal.feed import FeedService
 from kong_app_auth.portal.api.problems import install
 from kong_app_auth.portal.api.request_id import RequestId
+from kong_app_auth.portal.feed.watching import FeedWatch
 from kong_app_auth.portal.plane import ControlPlane
 
 MAX_BODY = 1024 * 1024
@@ -23,6 +25,7 @@ def application(plane: ControlPlane) -> FastAPI:
         max_body_size=MAX_BODY,
     )
     app.state.plane = plane
+    app.state.feed = FeedService(FeedWatch(plane))
     app.state.routes = []
     for each in routers():
         app.include_router(each)
@@ -38,29 +41,45 @@ def routers() -> list[APIRouter]:
     from kong_app_auth.portal.api import mailbox
     from kong_app_auth.portal.api.developers import accounts as developer_accounts
     from kong_app_auth.portal.api.developers import applications as own_applications
+    from kong_app_auth.portal.api.developers import catalogue
     from kong_app_auth.portal.api.developers import credentials as own_credentials
     from kong_app_auth.portal.api.developers import disclosures as own_disclosures
     from kong_app_auth.portal.api.developers import portal as developer_portal
     from kong_app_auth.portal.api.developers import registrations as own_registrations
     from kong_app_auth.portal.api.developers import sessions as developer_sessions
     from kong_app_auth.portal.api.developers import teams as developer_teams
+    from kong_app_auth.portal.api.internal import feed
     from kong_app_auth.portal.api.operators import (
+        apis,
         applications,
+        audit,
         credentials,
         dcr_providers,
         developers,
         disclosures,
+        implementations,
         portals,
+        publications,
         registration_fields,
         registrations,
+        specifications,
         strategies,
         teams,
     )
 
     return [
         mailbox.routes,
+        feed.routes,
         portals.routes,
+        apis.routes,
+        specifications.routes,
+        publications.routes,
+        implementations.routes,
+        catalogue.routes,
         dcr_providers.routes,
+        audit.log_routes,
+        audit.destination_routes,
+        audit.webhook_routes,
         developer_accounts.routes,
         developer_portal.routes,
         developer_sessions.routes,

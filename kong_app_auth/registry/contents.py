@@ -14,7 +14,7 @@ from kong_app_auth.domain.records import (
     Service,
     Strategy,
 )
-from kong_app_auth.registry.changes import Change, Delete, Put
+from kong_app_auth.registry.changes import Change, Delete, Put, in_batches
 from kong_app_auth.registry.keys import Table
 from kong_app_auth.registry.records import Record, RecordId
 
@@ -75,6 +75,29 @@ def diff(current: Contents, wanted: Contents) -> list[Change]:
             if known is None or narrow(known, record) != record:
                 changes.append(Put(name, record_id, record))
     return changes
+
+
+def amend(current: Contents, changes: Iterable[Change]) -> list[Change]:
+    """List what of `changes` makes a difference to `current`, each record once. It costs what they are, not what it is.
+
+    What fits into one atomic batch stays as it is. More than that is listed as `diff` does: whatever prefix of it is in
+    force, nothing is granted that was refused before and is refused after.
+    """
+    last = {(change.table, change.id): change for change in changes}
+    real = [
+        change
+        for change in last.values()
+        if current.table(change.table).get(change.id) != (change.record if isinstance(change, Put) else None)
+    ]
+    if sum(1 for _ in in_batches(real)) <= 1:
+        return real
+    before, after = Contents(), Contents()
+    for change in real:
+        known = current.table(change.table).get(change.id)
+        if known is not None:
+            before.apply([Put(change.table, change.id, known)])
+        after.apply([change])
+    return diff(before, after)
 
 
 def narrow(old: Record, new: Record) -> Record | None:

@@ -7,7 +7,7 @@ See docs/decisions/0015-one-writer-a-region.md.
 """
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import URL, make_url
@@ -19,6 +19,7 @@ Mode = Literal["read", "snapshot", "write"]
 
 _BUSY_MS = 15_000
 _MODE = "portal_mode"
+_LOCK = text("SELECT pg_advisory_xact_lock(hashtextextended(:region, 7412))")
 
 
 class WrongUrl(ValueError):  # noqa: N818
@@ -57,15 +58,24 @@ class Database:
         if self.is_sqlite:
             event.listen(self.engine, "connect", _prepare_sqlite)
             event.listen(self.engine, "begin", _begin_sqlite)
+        # An engine with options is this one with its options: they share the connections.
+        self._engines = {mode: self.engine.execution_options(**self._options(mode)) for mode in get_args(Mode)}
+
+    def _options(self, mode: Mode) -> dict[str, Any]:
+        if self.is_sqlite:
+            return {_MODE: mode}
+        # Said of each, for a server may be set to another level than PostgreSQL's own READ COMMITTED.
+        return {"isolation_level": "REPEATABLE READ" if mode == "snapshot" else "READ COMMITTED"}
 
     def session(self, mode: Mode, region: str) -> Session:
         """Open a session whose transaction begins now; for `write` it waits for the other writers of `region`."""
-        options: dict[str, Any] = {_MODE: mode}
-        if not self.is_sqlite and mode == "snapshot":
-            options["isolation_level"] = "REPEATABLE READ"
-        session = Session(self.engine.execution_options(**options), expire_on_commit=False)
+        session = Session(self._engines[mode], expire_on_commit=False)
         if mode == "write" and not self.is_sqlite:
-            session.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:region, 7412))"), {"region": region})
+            try:
+                session.execute(_LOCK, {"region": region})
+            except BaseException:
+                session.close()
+                raise
         return session
 
     def close(self) -> None:

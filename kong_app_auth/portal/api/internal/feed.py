@@ -1,0 +1,112 @@
+"""The feed of a region, for its sync daemons. See `registry.feed` for the format.
+
+A daemon that waits holds no thread and no connection to the database.
+"""
+
+import asyncio
+import hashlib
+import hmac
+from typing import Annotated, Final
+
+from fastapi import Query, Request
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+
+from kong_app_auth.portal.api.internal.streams import PieceByPiece
+from kong_app_auth.portal.api.routes import router
+from kong_app_auth.portal.api.security import bearer, plane_of
+from kong_app_auth.portal.errors import Gone, Unauthorized, Unavailable
+from kong_app_auth.portal.feed import reading
+from kong_app_auth.portal.feed.watching import FeedWatch, Waiter
+from kong_app_auth.registry.feed import MAX_CURSOR, MAX_WAIT, Cursor
+
+MOST_SNAPSHOTS: Final = 4
+"""At a time in one process: each holds a connection to the database."""
+
+routes = router("/internal/v1/regions", "Feed")
+
+
+class FeedService:
+    """What the application keeps for its feed: who waits, and how many snapshots are under way."""
+
+    def __init__(self, watch: FeedWatch) -> None:
+        self.watch = watch
+        self._snapshots = 0
+
+    def begin_snapshot(self) -> None:
+        """Take one of the places. Raises Unavailable where none is left."""
+        if self._snapshots >= MOST_SNAPSHOTS:
+            raise Unavailable("Too many snapshots are under way")
+        self._snapshots += 1
+
+    def end_snapshot(self) -> None:
+        """Give the place back."""
+        self._snapshots -= 1
+
+
+def allow(request: Request, region: str) -> None:
+    """Refuse a request without the region's token. Raises Unauthorized, for a region that there is not as well."""
+    given, expected = bearer(request), plane_of(request).configuration.feed_tokens.get(region)
+    # The digests are compared: they have the same length, whatever was sent.
+    same = hmac.compare_digest(_digest(given or ""), _digest(expected or ""))
+    if not given or not expected or not same:
+        raise Unauthorized("The token of this region is needed")
+
+
+@routes.get("/{region}/snapshot")
+async def snapshot(request: Request, region: str) -> Response:
+    """Everything that the region's gateways may know, as of one moment."""
+    allow(request, region)
+    service = _service(request)
+    service.begin_snapshot()
+    return PieceByPiece(reading.snapshot(plane_of(request), region), service.end_snapshot)
+
+
+@routes.get("/{region}/changes")
+async def changes(
+    request: Request,
+    region: str,
+    after: Annotated[str, Query(max_length=MAX_CURSOR)],
+    wait: Annotated[float, Query(ge=0, le=MAX_WAIT)] = MAX_WAIT,
+) -> Response:
+    """What was committed after the cursor `after`, as soon as there is something; at most `wait` seconds later."""
+    allow(request, region)
+    cursor = Cursor.parse(after)
+    if cursor is None:
+        raise Gone("The cursor is none: take a snapshot")
+    plane, watch = plane_of(request), _service(request).watch
+    loop = asyncio.get_running_loop()
+    until = loop.time() + wait
+    with watch.waiting(region, cursor) as waiter:
+        while True:
+            waiter.moved.clear()
+            found = await run_in_threadpool(reading.changes, plane, region, cursor)
+            left = until - loop.time()
+            if found is not None or left <= 0 or watch.closed or not await _moved(request, waiter, left):
+                return PieceByPiece(reading.nothing(region, cursor) if found is None else found)
+
+
+async def _moved(request: Request, waiter: Waiter, seconds: float) -> bool:
+    """Wait until there may be something. False: the time is over, or nobody is there to be told."""
+    gone, moved = asyncio.ensure_future(_gone(request)), asyncio.ensure_future(waiter.moved.wait())
+    try:
+        await asyncio.wait({gone, moved}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        return moved.done() and not gone.done()
+    finally:
+        for one in (gone, moved):
+            one.cancel()
+        await asyncio.gather(gone, moved, return_exceptions=True)
+
+
+async def _gone(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+def _service(request: Request) -> FeedService:
+    service: FeedService = request.app.state.feed
+    return service
+
+
+def _digest(token: str) -> bytes:
+    return hashlib.sha256(token.encode("utf-8", "replace")).digest()
