@@ -124,8 +124,6 @@ def _give(tx: Transaction, application: Application, owner: Developer | Team) ->
         raise Forbidden(f"Maximum number of Applications exceeded. Max Allowed: {most}")
     application.team_id = owner.id if is_team else None
     application.developer_id = None if is_team else owner.id
-    if "developer" in application.__dict__:  # what was loaded is the former owner
-        tx.session.expire(application, ["developer"])
 
 
 def _strategy(tx: Transaction, portal: Portal, strategy_id: str | None) -> AuthStrategy:
