@@ -1,5 +1,7 @@
 """What a transaction changed becomes audit entries, in the same transaction."""
 
+import hashlib
+import json
 from datetime import datetime
 from typing import Any, Final
 
@@ -50,6 +52,8 @@ AUDITED: Final[dict[type[Base], str]] = {
 }
 """The records whose changes are somebody's deed, and what they are called in the log."""
 HIDDEN: Final = "[hidden]"
+MAX_SHOWN: Final = 4096
+"""Characters of a value (of its JSON, if it is no text) that the log keeps; of longer ones it keeps what they were."""
 _NEVER_SHOWN: Final = frozenset({"created_at", "updated_at", "email_key"})
 
 
@@ -94,8 +98,16 @@ def shown(record_type: type[Base], columns: dict[str, Any]) -> dict[str, Any] | 
         if table.columns[name].info.get("secret"):
             result[name] = None if value is None else HIDDEN
         else:
-            result[name] = value.isoformat() if isinstance(value, datetime) else value
+            result[name] = _brief(value.isoformat() if isinstance(value, datetime) else value)
     return result or None
+
+
+def _brief(value: Any) -> Any:
+    """A whole specification in every entry would make the log unreadable, and webhooks heavy."""
+    text = value if isinstance(value, str) else json.dumps(value, sort_keys=True)
+    if len(text) <= MAX_SHOWN:
+        return value
+    return f"[{len(text)} characters, SHA-256 {hashlib.sha256(text.encode()).hexdigest()}]"
 
 
 def _entry(

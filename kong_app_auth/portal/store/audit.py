@@ -4,9 +4,9 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ForeignKey, Index, String, Text, UniqueConstraint
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from kong_app_auth.portal.store.base import SECRET, Base, Entity, Id
+from kong_app_auth.portal.store.base import SECRET, Base, Entity, Id, new_id
 
 
 class AuditEntry(Base):
@@ -17,12 +17,15 @@ class AuditEntry(Base):
     """
 
     __tablename__ = "audit_entries"
-    __table_args__ = (Index("ix_audit_entries_region_number", "region", "number"),)
+    __table_args__ = (
+        Index("ix_audit_entries_region_number", "region", "number"),
+        Index("ix_audit_entries_portal_id_number", "portal_id", "number"),
+    )
 
     number: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
     at: Mapped[datetime] = mapped_column(index=True)
     region: Mapped[str] = mapped_column(String(32))
-    portal_id: Mapped[str | None] = mapped_column(Id, index=True)
+    portal_id: Mapped[str | None] = mapped_column(Id)
     actor_type: Mapped[str] = mapped_column(String(16))
     actor_id: Mapped[str | None] = mapped_column(Id)
     actor_name: Mapped[str | None] = mapped_column(String(255))
@@ -35,7 +38,10 @@ class AuditEntry(Base):
 
 
 class AuditLogDestination(Entity):
-    """A URL that audit entries are posted to. `secret` signs them; it is sealed by the vault."""
+    """A URL that audit entries are posted to. `secret` signs them; it is sealed by the vault.
+
+    `all_portals`: it hears of the whole region, else of the portals whose webhook names it.
+    """
 
     __tablename__ = "audit_log_destinations"
     __table_args__ = (UniqueConstraint("region", "name"),)
@@ -47,16 +53,34 @@ class AuditLogDestination(Entity):
     enabled: Mapped[bool] = mapped_column(default=True)
     all_portals: Mapped[bool] = mapped_column(default=False)
 
+    subscriptions: Mapped[list["AuditLogSubscription"]] = relationship(
+        back_populates="destination", cascade="all, delete-orphan", passive_deletes=True
+    )
 
-class WebhookDelivery(Entity):
-    """An audit entry on its way to a destination."""
 
-    __tablename__ = "webhook_deliveries"
+class AuditLogSubscription(Base):
+    """How far a destination has heard of a portal's log, or of the whole region's (`portal_id` None).
 
-    destination_id: Mapped[str] = mapped_column(Id, ForeignKey("audit_log_destinations.id"), index=True)
-    entry_number: Mapped[int]
-    attempts: Mapped[int] = mapped_column(default=0)
-    next_attempt_at: Mapped[datetime | None] = mapped_column(index=True)
-    delivered_at: Mapped[datetime | None]
+    The log itself is the queue: `position` is the number of the last entry that was delivered. `failures` in a row
+    lead to `next_attempt_at`, and at last to `off_since`. The process that is sending holds the `lease` until
+    `leased_until`. Changes here are nobody's deeds, so they stand apart from the records that the log is about.
+    """
+
+    __tablename__ = "audit_log_subscriptions"
+    __table_args__ = (UniqueConstraint("destination_id", "portal_id"),)
+
+    id: Mapped[str] = mapped_column(Id, primary_key=True, default=new_id)
+    region: Mapped[str] = mapped_column(String(32), index=True)
+    destination_id: Mapped[str] = mapped_column(Id, ForeignKey("audit_log_destinations.id", ondelete="CASCADE"))
+    portal_id: Mapped[str | None] = mapped_column(Id, ForeignKey("portals.id", ondelete="CASCADE"), index=True)
+    position: Mapped[int]
+    failures: Mapped[int] = mapped_column(default=0)
+    next_attempt_at: Mapped[datetime | None]
+    off_since: Mapped[datetime | None]
+    lease: Mapped[str | None] = mapped_column(Id)
+    leased_until: Mapped[datetime | None]
+    last_attempt_at: Mapped[datetime | None]
     last_response_code: Mapped[int | None]
     last_response_message: Mapped[str | None] = mapped_column(String(255))
+
+    destination: Mapped[AuditLogDestination] = relationship(back_populates="subscriptions")
