@@ -8,9 +8,10 @@ from typing import Protocol
 
 import structlog
 
-from kong_app_auth.registry.changes import in_batches
+from kong_app_auth.registry.changes import Change, in_batches
 from kong_app_auth.registry.connection import CLIENT_ERRORS, Client
-from kong_app_auth.registry.contents import Contents, diff
+from kong_app_auth.registry.contents import Contents, amend, diff
+from kong_app_auth.registry.feed import NewerFeed
 from kong_app_auth.registry.position import NewerSchema, Position
 from kong_app_auth.registry.writer import Refused, Writer
 from kong_app_auth.sync.contact import Contact
@@ -29,8 +30,12 @@ _log = structlog.get_logger()
 class Source(Protocol):
     """Where the wanted contents come from."""
 
-    def look(self) -> Contents | Refusal | None:
-        """Give new contents or why new ones are refused; None: nothing has changed since the last call."""
+    def look(self) -> Contents | list[Change] | Refusal | None:
+        """Give new contents, changes in those given before, or why new ones are refused.
+
+        None: nothing has changed since the last call. Contents that were given are the daemon's own from then on.
+        Raises NewerFeed where the source is of a newer version of this program.
+        """
         ...
 
 
@@ -51,6 +56,7 @@ class Ending(Enum):
 
     STOPPED = "it was told to"
     NEWER_SCHEMA = "the registry was written by a newer version"
+    NEWER_FEED = "the portal is of a newer version"
 
 
 class Daemon:
@@ -85,6 +91,7 @@ class Daemon:
         self._wanted: Contents | None = None
         self._looked_into = False
         self._known: Contents | None = None
+        self._due: list[Change] = []
 
     def run(self, stop: threading.Event) -> Ending:
         """Work until `stop` is set or the registry is not ours to read; then the lease is released."""
@@ -107,8 +114,8 @@ class Daemon:
     def _loop(self, stop: threading.Event) -> Ending:
         while not stop.is_set():
             wait = LOOK_EVERY
-            self._look()
             try:
+                self._look()
                 self._work(stop)
             except CLIENT_ERRORS as error:
                 # A write that failed may have been done: only the registry itself can tell.
@@ -118,6 +125,9 @@ class Daemon:
             except NewerSchema as newer:
                 _log.error("the registry was written by a newer version, stopping", problem=str(newer))
                 return Ending.NEWER_SCHEMA
+            except NewerFeed as newer:
+                _log.error("the portal is of a newer version, stopping", problem=str(newer))
+                return Ending.NEWER_FEED
             self._pause(stop, wait)
         return Ending.STOPPED
 
@@ -130,6 +140,9 @@ class Daemon:
     def _look(self) -> None:
         found = self._source.look()
         if found is None:
+            return
+        if isinstance(found, list):
+            self._amend(found)
             return
         if isinstance(found, Refusal):
             self._metrics.refused_edits.inc()
@@ -156,6 +169,15 @@ class Daemon:
             credentials=len(found.credentials),
         )
 
+    def _amend(self, changes: list[Change]) -> None:
+        """Make changes in what is wanted. Where that is in force, they are all that is left to be written."""
+        wanted = self._wanted
+        if wanted is None:
+            raise TypeError("a source gives contents first, and changes in them then")
+        if self._known is wanted:
+            self._due += amend(wanted, changes)
+        wanted.apply(changes)
+
     def _work(self, stop: threading.Event) -> None:
         leadership = self._leadership
         if leadership is None:
@@ -167,7 +189,7 @@ class Daemon:
                 return
         if not self._looked_into:
             self._look_into_registry(leadership)
-        if self._wanted is not None and self._known is not self._wanted:
+        if self._wanted is not None and (self._due or self._known is not self._wanted):
             self._bring(leadership, self._wanted, stop)
         if leadership.leading and self._client is not None:
             for companion in self._companions:
@@ -206,7 +228,7 @@ class Daemon:
         the next round takes the lease again, reads again and compares again.
         """
         known = self._known
-        changes = diff(known or Contents(), wanted)
+        changes = self._due if known is wanted else diff(known or Contents(), wanted)
         # Until the last batch is in, what is known of the registry is not true.
         self._forget()
         if known is None and isinstance(leadership.begin_epoch(), Refused):
@@ -243,7 +265,7 @@ class Daemon:
         self._metrics.changes.inc(changes)
 
     def _forget(self) -> None:
-        self._known, self._looked_into = None, False
+        self._known, self._looked_into, self._due = None, False, []
 
     def _leave(self) -> None:
         try:

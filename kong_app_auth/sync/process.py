@@ -14,12 +14,16 @@ import structlog
 from kong_app_auth.domain.api_key import valid_region
 from kong_app_auth.registry.connection import Client, connect
 from kong_app_auth.registry.url import parse, redact
-from kong_app_auth.sync.daemon import Daemon, Ending
+from kong_app_auth.sync.daemon import Daemon, Ending, Source
 from kong_app_auth.sync.metrics import SyncMetrics, exposed
+from kong_app_auth.sync.portal_feed.address import PortalAddress
+from kong_app_auth.sync.portal_feed.client import FeedClient
+from kong_app_auth.sync.portal_feed.follower import PortalFeed
+from kong_app_auth.sync.portal_feed.metrics import PortalMetrics
 from kong_app_auth.sync.watch import WatchedFile
 
 EXIT_STOPPED = 0
-EXIT_NEWER_SCHEMA = 1
+EXIT_NEWER = 1
 EXIT_WRONG_SETTING = 2
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -32,7 +36,10 @@ def run_sync(
     *,
     redis_url: str,
     region: str,
-    apps_file: Path,
+    apps_file: Path | None = None,
+    portal_url: str | None = None,
+    portal_token: str | None = None,
+    portal_ca_file: Path | None = None,
     username: str | None = None,
     password: str | None = None,
     ca_file: Path | None = None,
@@ -42,8 +49,9 @@ def run_sync(
 ) -> int:
     """Run a daemon until SIGTERM or SIGINT, and give the process's exit code.
 
+    The source is either `apps_file` or the portal at `portal_url`, whose feed of the region asks for `portal_token`.
     The lease is released at the end, so that a standby takes over at once. `metrics_address` is `host:port`, None for
-    no metrics. Exit codes: 0 stopped, 1 the registry was written by a newer version, 2 a setting is wrong. To be called
+    no metrics. Exit codes: 0 stopped, 1 registry or portal are of a newer version, 2 a setting is wrong. To be called
     from the main thread.
     """
 
@@ -60,22 +68,39 @@ def run_sync(
         for file in (ca_file, cert_file, key_file):
             if file is not None and not file.is_file():
                 raise ValueError(f"there is no file {file}")  # noqa: TRY301
+        if (apps_file is None) == (portal_url is None):
+            raise ValueError("the source is either a file or a portal")  # noqa: TRY301
+        portal = (
+            None
+            if portal_url is None
+            else PortalAddress(url=portal_url, token=portal_token or "", ca_file=portal_ca_file)
+        )
     except ValueError as wrong:
         _log.error("wrong setting", problem=str(wrong))
         return EXIT_WRONG_SETTING
 
     metrics = SyncMetrics()
-    daemon = Daemon(client, WatchedFile(apps_file, region), region, metrics)
+    wake = threading.Event()
+    source: Source
     with ExitStack() as serving:
         try:
             serving.enter_context(exposed(metrics, address))
         except OSError as error:
             _log.error("metrics cannot be served", address=metrics_address, problem=error.strerror)
             return EXIT_WRONG_SETTING
-        _log.info("sync daemon starts", region=region, file=str(apps_file), redis=redact(redis_url))
+        if apps_file is not None:
+            source = WatchedFile(apps_file, region)
+        else:
+            assert portal is not None  # noqa: S101  for the type checkers: it is one or the other
+            if portal.in_clear:
+                _log.warning("the token of the feed crosses the network unencrypted, use https", portal=portal_url)
+            source = PortalFeed(FeedClient(portal, region), PortalMetrics(metrics.registry), wake)
+            serving.enter_context(source.running())
+        daemon = Daemon(client, source, region, metrics, wake=wake)
+        _log.info("sync daemon starts", region=region, source=str(apps_file or portal_url), redis=redact(redis_url))
         ending = _until_signalled(daemon)
     _log.info("sync daemon ends", region=region, because=ending.value)
-    return EXIT_STOPPED if ending is Ending.STOPPED else EXIT_NEWER_SCHEMA
+    return EXIT_STOPPED if ending is Ending.STOPPED else EXIT_NEWER
 
 
 def _until_signalled(daemon: Daemon) -> Ending:

@@ -1,0 +1,1 @@
+"""The portal as the source of a daemon: its feed, followed over HTTP."""
