@@ -33,16 +33,20 @@ class PortalPath(DataPath):
         self._port = free_port()
         self.portal_url = f"http://127.0.0.1:{self._port}"
         self.database = f"sqlite:///{directory / 'portal.db'}"
-        self._feed_token = secrets.token_urlsafe(32)
+        self.feed_token = secrets.token_urlsafe(32)
         self.operator = Client(httpx.Client())
 
     def start(self) -> None:
+        self.start_control_plane()
+        super().start()
+
+    def start_control_plane(self) -> None:
+        """Start the portal alone, and make a token for `operator`."""
         self.start_portal()
         token = self.run_own("token", "create", "--name", "tests")
         self.operator = Client(
             httpx.Client(base_url=self.portal_url, headers={"authorization": f"Bearer {token}"}, timeout=30)
         )
-        super().start()
 
     def start_portal(self) -> None:
         """Start the portal and wait until it answers."""
@@ -120,10 +124,10 @@ class PortalPath(DataPath):
             "portal_listen": f"127.0.0.1:{self._port}",
             "portal_regions": REGION,
             "public_url": self.portal_url,
-            "feed_tokens": f"{REGION}={self._feed_token}",
+            "feed_tokens": f"{REGION}={self.feed_token}",
             "mailbox": "true",
             "portal_url": self.portal_url,
-            "feed_token": self._feed_token,
+            "feed_token": self.feed_token,
         }
         return super()._environment() | {ENV_PREFIX + name.upper(): value for name, value in settings.items()}
 
@@ -135,15 +139,15 @@ class PortalPath(DataPath):
 
 
 @contextlib.contextmanager
-def portal_path(kong: Kong | None) -> Generator[PortalPath]:
-    """Run a data path with a portal: on the development gateway, or on this Kong."""
+def portal_path(kong: Kong | None, *, synced: bool = True) -> Generator[PortalPath]:
+    """Run a data path with a portal: on the development gateway, or on this Kong. Not `synced`: the portal alone."""
     with tempfile.TemporaryDirectory(prefix="kaa-", ignore_cleanup_errors=True) as name, EventLoopThread() as loop:
         directory = Path(name)
         gateway: Gateway = DevelopmentGateway(directory) if kong is None else RunningKong(kong)
         upstream = loop.enter(CountingUpstream().serve("127.0.0.1" if kong is None else "0.0.0.0"))
         path = PortalPath(directory, gateway, upstream)
         try:
-            path.start()
+            path.start() if synced else path.start_control_plane()
             yield path
         except BaseException:
             for log in ("portal", "sync", "plugin-server", "gateway"):
