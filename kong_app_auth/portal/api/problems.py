@@ -39,6 +39,7 @@ _RULES: Final = {
     "model_type": "is_object",
     "model_attributes_type": "is_object",
     "is_uuid": "is_uuid",
+    "is_label": "is_label",
     "datetime_type": "is_date_time",
     "datetime_parsing": "is_date_time",
     "datetime_from_date_parsing": "is_date_time",

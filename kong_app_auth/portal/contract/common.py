@@ -19,6 +19,7 @@ from pydantic_core import PydanticCustomError
 from kong_app_auth.portal.store import ids
 
 MAX_LABELS = 50
+MAX_LABEL = 63
 REGIONS = ("us", "eu", "au", "me", "in", "sg")
 
 
@@ -84,7 +85,15 @@ Moment = Annotated[datetime, Field(strict=False)]
 LabelValue = Annotated[
     str, StringConstraints(min_length=1, max_length=63, pattern=r"^[a-z0-9A-Z]{1}([a-z0-9A-Z\-._]*[a-z0-9A-Z]+)?$")
 ]
-LabelKey = Annotated[str, StringConstraints(min_length=1, max_length=63)]
+
+
+def _label(key: str) -> str:
+    if not 1 <= len(key) <= MAX_LABEL:
+        raise PydanticCustomError("is_label", "the name of a label has 1 to 63 characters")
+    return key
+
+
+LabelKey = Annotated[str, AfterValidator(_label)]
 Labels = Annotated[dict[LabelKey, LabelValue], Field(max_length=MAX_LABELS)]
 LabelsUpdate = Annotated[dict[LabelKey, LabelValue | None], Field(max_length=MAX_LABELS)]
 """Labels to set; null takes one away."""

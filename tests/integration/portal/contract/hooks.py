@@ -9,7 +9,7 @@ import schemathesis
 
 IDS: dict[str, list[str]] = json.loads(os.environ.get("CONTRACT_IDS", "{}"))
 """Ids of records that exist, by the name of the parameter or field that takes them."""
-SEMANTIC = {"missing_reference", "dependent_fields", "invalid", "is_fqdn"}
+SEMANTIC = {"missing_reference", "dependent_fields", "invalid", "is_fqdn", "is_label"}
 """Rules of `invalid_parameters` that no schema can say."""
 COMMON = {
     "400": "The request is wrong.",
@@ -52,9 +52,9 @@ def map_body(_context: Any, body: Any) -> Any:
         for name in body:
             if name != "id" and name in IDS and body[name] is not None and _random.random() < 0.8:
                 body[name] = _random.choice(IDS[name])
-            elif name == "auth_strategy_ids" and body[name] and _random.random() < 0.8:
+            elif name == "auth_strategy_ids" and "auth_strategy_id" in IDS and body[name] and _random.random() < 0.8:
                 body[name] = [_random.choice(IDS["auth_strategy_id"])]
-            elif name == "owner" and isinstance(body[name], dict) and _random.random() < 0.8:
+            elif name == "owner" and "developerId" in IDS and isinstance(body[name], dict) and _random.random() < 0.8:
                 body[name] = {"type": "developer", "id": _random.choice(IDS["developerId"])}
     return body
 
