@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import Index, String
+from sqlalchemy import BigInteger, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from kong_app_auth.portal.store.base import Base, Id
@@ -26,7 +26,7 @@ class Usage(Base):
     api_id: Mapped[str] = mapped_column(Id, primary_key=True)
     outcome: Mapped[str] = mapped_column(String(32), primary_key=True)
     status_code: Mapped[int | None]
-    requests: Mapped[int]
+    requests: Mapped[int] = mapped_column(BigInteger)
 
 
 class Refusal(Base):

@@ -188,7 +188,7 @@ def upgrade() -> None:
         sa.Column("api_id", sa.Uuid(as_uuid=False), nullable=False),
         sa.Column("outcome", sa.String(length=32), nullable=False),
         sa.Column("status_code", sa.Integer(), nullable=True),
-        sa.Column("requests", sa.Integer(), nullable=False),
+        sa.Column("requests", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("region", "minute", "application_id", "api_id", "outcome", name=op.f("pk_usage")),
     )
     with op.batch_alter_table("usage", schema=None) as batch_op:
