@@ -47,13 +47,16 @@ def routers() -> list[APIRouter]:
     from kong_app_auth.portal.api.developers import portal as developer_portal
     from kong_app_auth.portal.api.developers import registrations as own_registrations
     from kong_app_auth.portal.api.developers import sessions as developer_sessions
+    from kong_app_auth.portal.api.developers import strategies as portal_strategies
     from kong_app_auth.portal.api.developers import teams as developer_teams
     from kong_app_auth.portal.api.internal import feed
     from kong_app_auth.portal.api.operators import (
         apis,
         applications,
         audit,
+        authentication,
         credentials,
+        custom_domain,
         dcr_providers,
         developers,
         disclosures,
@@ -80,12 +83,15 @@ def routers() -> list[APIRouter]:
         audit.log_routes,
         audit.destination_routes,
         audit.webhook_routes,
+        authentication.routes,
+        custom_domain.routes,
         developer_accounts.routes,
         developer_portal.routes,
         developer_sessions.routes,
         developer_teams.routes,
         developers.routes,
         strategies.routes,
+        portal_strategies.routes,
         teams.routes,
         applications.routes,
         applications.unscoped,

@@ -25,6 +25,7 @@ from kong_app_auth.portal.contract.strategies import (
 )
 from kong_app_auth.portal.errors import Conflict, Invalid, InvalidParameter, NotFound, invalid
 from kong_app_auth.portal.services import dcr_providers
+from kong_app_auth.portal.services.rbac import visible_apis
 from kong_app_auth.portal.store.apis import Publication
 from kong_app_auth.portal.store.applications import Application
 from kong_app_auth.portal.store.portals import Portal
@@ -63,6 +64,12 @@ def all_strategies(tx: Transaction) -> Select[AuthStrategy]:
         .where(AuthStrategy.region == tx.region)
         .options(undefer(AuthStrategy.active))
     )
+
+
+def usable_by(tx: Transaction, portal: Portal, developer_id: str) -> Select[AuthStrategy]:
+    """Select the strategies by which the APIs that a developer sees in a portal can be used."""
+    seen = visible_apis(tx, portal, developer_id).with_only_columns(Publication.auth_strategy_id)
+    return select(AuthStrategy).where(AuthStrategy.region == tx.region, AuthStrategy.id.in_(seen))
 
 
 def the_strategy(tx: Transaction, strategy_id: str) -> AuthStrategy:

@@ -50,32 +50,32 @@ def create_dcr_provider(access: Writer, wanted: CreateProvider) -> ProviderView:
         return provider_view(dcr_providers.create(tx, wanted))
 
 
-@routes.get("/{provider_id}")
-def get_dcr_provider(access: Reader, provider_id: str) -> ProviderView:
+@routes.get("/{dcr_provider_id}")
+def get_dcr_provider(access: Reader, dcr_provider_id: str) -> ProviderView:
     """`get-dcr-provider`."""
     with access.read() as tx:
-        return provider_view(dcr_providers.the_provider(tx, provider_id))
+        return provider_view(dcr_providers.the_provider(tx, dcr_provider_id))
 
 
-@routes.patch("/{provider_id}")
-def update_dcr_provider(access: Writer, provider_id: str, wanted: UpdateProvider) -> ProviderView:
+@routes.patch("/{dcr_provider_id}")
+def update_dcr_provider(access: Writer, dcr_provider_id: str, wanted: UpdateProvider) -> ProviderView:
     """`update-dcr-provider`."""
     with access.write() as tx:
-        return provider_view(dcr_providers.update(tx, provider_id, wanted))
+        return provider_view(dcr_providers.update(tx, dcr_provider_id, wanted))
 
 
-@routes.delete("/{provider_id}", status_code=204)
-def delete_dcr_provider(access: Writer, provider_id: str) -> None:
+@routes.delete("/{dcr_provider_id}", status_code=204)
+def delete_dcr_provider(access: Writer, dcr_provider_id: str) -> None:
     """`delete-dcr-provider`."""
     with access.write() as tx:
-        dcr_providers.delete(tx, provider_id)
+        dcr_providers.delete(tx, dcr_provider_id)
 
 
-@routes.post("/{provider_id}/verify")
-def verify_dcr_provider(access: Writer, provider_id: str) -> Verification:
+@routes.post("/{dcr_provider_id}/verify")
+def verify_dcr_provider(access: Writer, dcr_provider_id: str) -> Verification:
     """`verify-dcr-provider`: says that it was not tried, for this version does not talk to providers."""
     with access.read() as tx:
-        dcr_providers.the_provider(tx, provider_id)
+        dcr_providers.the_provider(tx, dcr_provider_id)
     return Verification(
         status="failed", errors=["This version does not talk to DCR providers, so nothing was verified"]
     )

@@ -53,29 +53,29 @@ def create_strategy(access: Writer, wanted: CreateStrategy) -> StrategyView:
         return operator_strategy_view(strategies.create(tx, wanted))
 
 
-@routes.get("/{strategy_id}")
-def get_strategy(access: Reader, strategy_id: str) -> StrategyView:
+@routes.get("/{auth_strategy_id}")
+def get_strategy(access: Reader, auth_strategy_id: str) -> StrategyView:
     """`get-app-auth-strategy`."""
     with access.read() as tx:
-        return operator_strategy_view(strategies.the_strategy(tx, strategy_id))
+        return operator_strategy_view(strategies.the_strategy(tx, auth_strategy_id))
 
 
-@routes.put("/{strategy_id}", status_code=201)
-def replace_strategy(access: Writer, strategy_id: str, wanted: CreateStrategy) -> StrategyView:
+@routes.put("/{auth_strategy_id}", status_code=201)
+def replace_strategy(access: Writer, auth_strategy_id: str, wanted: CreateStrategy) -> StrategyView:
     """`replace-app-auth-strategy`. 201 is what the contract says."""
     with access.write() as tx:
-        return operator_strategy_view(strategies.replace(tx, strategy_id, wanted))
+        return operator_strategy_view(strategies.replace(tx, auth_strategy_id, wanted))
 
 
-@routes.patch("/{strategy_id}")
-def update_strategy(access: Writer, strategy_id: str, wanted: UpdateStrategy) -> StrategyView:
+@routes.patch("/{auth_strategy_id}")
+def update_strategy(access: Writer, auth_strategy_id: str, wanted: UpdateStrategy) -> StrategyView:
     """`update-app-auth-strategy`."""
     with access.write() as tx:
-        return operator_strategy_view(strategies.update(tx, strategy_id, wanted))
+        return operator_strategy_view(strategies.update(tx, auth_strategy_id, wanted))
 
 
-@routes.delete("/{strategy_id}", status_code=204)
-def delete_strategy(access: Writer, strategy_id: str) -> None:
+@routes.delete("/{auth_strategy_id}", status_code=204)
+def delete_strategy(access: Writer, auth_strategy_id: str) -> None:
     """`delete-app-auth-strategy`."""
     with access.write() as tx:
-        strategies.delete(tx, strategy_id)
+        strategies.delete(tx, auth_strategy_id)
