@@ -37,13 +37,27 @@ MapFilter = Callable[[str, str, str], ColumnElement[bool]]
 
 
 class FieldKind(Enum):
-    """What a filter's values are, and which operations it knows."""
+    """What a filter's values are, and which operations it knows. Choices are compared letter by letter."""
 
-    TEXT = frozenset({"eq", "neq", "contains", "oeq", "ocontains"})
-    UUID = frozenset({"eq", "neq", "oeq", "contains"})
-    BOOLEAN = frozenset({"eq"})
-    TIME = frozenset({"eq", "lt", "lte", "gt", "gte"})
-    CHOICE = frozenset({"eq", "neq", "oeq", "contains", "ocontains"})
+    TEXT = "text"
+    UUID = "uuid"
+    BOOLEAN = "boolean"
+    TIME = "time"
+    CHOICE = "choice"
+
+    @property
+    def operations(self) -> frozenset[str]:
+        """The operations of its filters."""
+        return _OPERATIONS[self]
+
+
+_OPERATIONS: Final = {
+    FieldKind.TEXT: frozenset({"eq", "neq", "contains", "oeq", "ocontains"}),
+    FieldKind.UUID: frozenset({"eq", "neq", "oeq", "contains"}),
+    FieldKind.BOOLEAN: frozenset({"eq"}),
+    FieldKind.TIME: frozenset({"eq", "lt", "lte", "gt", "gte"}),
+    FieldKind.CHOICE: frozenset({"eq", "neq", "oeq", "contains", "ocontains"}),
+}
 
 
 class Field(msgspec.Struct, frozen=True):
@@ -165,12 +179,12 @@ class Listing:
             raise invalid(name, "is not a known parameter", "unknown_property", "query")
         operation = found["operation"] or "eq"
         of_map, _, key = found["field"].partition(".")
-        if key and of_map in self._maps and operation in FieldKind.TEXT.value:
+        if key and of_map in self._maps and operation in FieldKind.TEXT.operations:
             return self._maps[of_map](key, operation, value)
         field = self._filters.get(found["field"])
         if field is None:
             raise invalid(name, "is not a known parameter", "unknown_property", "query")
-        if operation not in field.kind.value:
+        if operation not in field.kind.operations:
             raise invalid(name, "is not an operation of this filter", "unknown_property", "query")
         return condition(name, field, operation, value)
 
