@@ -1,9 +1,8 @@
 """Portals, their settings for signing in, and who hears of their audit log."""
 
-from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, String, Text, UniqueConstraint, func
+from sqlalchemy import ColumnElement, ForeignKey, String, Text, UniqueConstraint, exists, func
 from sqlalchemy.orm import Mapped, column_property, mapped_column, relationship
 
 from kong_app_auth.portal.store.base import SECRET, Entity, Id
@@ -43,59 +42,70 @@ class Portal(Entity):
     )
 
 
-class PortalAuthentication(Entity):
-    """How developers of a portal sign in. The `oidc_…` columns are those of Konnect's older, single provider."""
-
-    __tablename__ = "portal_authentication"
-
-    portal_id: Mapped[str] = mapped_column(Id, ForeignKey("portals.id"), unique=True)
-    basic_auth_enabled: Mapped[bool] = mapped_column(default=True)
-    oidc_auth_enabled: Mapped[bool] = mapped_column(default=False)
-    saml_auth_enabled: Mapped[bool] = mapped_column(default=False)
-    oidc_team_mapping_enabled: Mapped[bool] = mapped_column(default=False)
-    konnect_mapping_enabled: Mapped[bool] = mapped_column(default=False)
-    idp_mapping_enabled: Mapped[bool] = mapped_column(default=False)
-    oidc_issuer: Mapped[str | None] = mapped_column(String(2048))
-    oidc_client_id: Mapped[str | None] = mapped_column(String(255))
-    oidc_client_secret: Mapped[str | None] = mapped_column(Text, info=SECRET)
-    oidc_scopes: Mapped[list[str]] = mapped_column(default=lambda: ["email", "openid", "profile"])
-    oidc_claim_mappings: Mapped[dict[str, Any]] = mapped_column(
-        default=lambda: {"name": "name", "email": "email", "groups": "groups"}
-    )
-
-
 class IdentityProvider(Entity):
-    """An identity provider through which developers of a portal sign in. `secret` is sealed by the vault."""
+    """An identity provider through which developers of a portal sign in; a portal has one of a `type`: oidc or saml.
+
+    `config` is what may be shown; `secret`, an OIDC client's, is sealed by the vault.
+    """
 
     __tablename__ = "identity_providers"
+    __table_args__ = (UniqueConstraint("portal_id", "type"),)
 
-    portal_id: Mapped[str] = mapped_column(Id, ForeignKey("portals.id"), index=True)
+    portal_id: Mapped[str] = mapped_column(Id, ForeignKey("portals.id"))
     type: Mapped[str] = mapped_column(String(8))
     enabled: Mapped[bool] = mapped_column(default=False)
     config: Mapped[dict[str, Any]] = mapped_column(default=dict)
     secret: Mapped[str | None] = mapped_column(Text, info=SECRET)
 
 
+def _enabled_at(portal_id: Any, provider_type: str) -> ColumnElement[bool]:
+    """Say whether a portal's provider of a type is enabled."""
+    return (
+        exists()
+        .where(
+            IdentityProvider.portal_id == portal_id,
+            IdentityProvider.type == provider_type,
+            IdentityProvider.enabled.is_(True),
+        )
+        .correlate_except(IdentityProvider)
+    )
+
+
+class PortalAuthentication(Entity):
+    """How developers of a portal sign in, besides its identity providers, which are records of their own.
+
+    `idp_mapping_enabled`: groups at the identity provider say which teams a developer is in;
+    `konnect_mapping_enabled`: operators say it.
+    """
+
+    __tablename__ = "portal_authentication"
+
+    portal_id: Mapped[str] = mapped_column(Id, ForeignKey("portals.id"), unique=True)
+    basic_auth_enabled: Mapped[bool] = mapped_column(default=True)
+    konnect_mapping_enabled: Mapped[bool] = mapped_column(default=False)
+    idp_mapping_enabled: Mapped[bool] = mapped_column(default=False)
+
+    oidc_auth_enabled: Mapped[bool] = column_property(_enabled_at(portal_id, "oidc"))
+    saml_auth_enabled: Mapped[bool] = column_property(_enabled_at(portal_id, "saml"))
+
+
 class TeamGroupMapping(Entity):
-    """Members of `group` at an identity provider are members of the team. Provider None: the older, single one."""
+    """Members of `group` at an identity provider are members of the team."""
 
     __tablename__ = "team_group_mappings"
     __table_args__ = (UniqueConstraint("identity_provider_id", "team_id", "group"),)
 
     portal_id: Mapped[str] = mapped_column(Id, ForeignKey("portals.id"), index=True)
-    identity_provider_id: Mapped[str | None] = mapped_column(Id, ForeignKey("identity_providers.id"))
+    identity_provider_id: Mapped[str] = mapped_column(Id, ForeignKey("identity_providers.id"))
     team_id: Mapped[str] = mapped_column(Id, ForeignKey("teams.id"), index=True)
     group: Mapped[str] = mapped_column(String(255))
 
 
 class PortalAuditLogWebhook(Entity):
-    """Where a portal's audit log goes, and how the last attempt went."""
+    """Where a portal's audit log goes. How far it has got, and how the last attempt went: `AuditLogSubscription`."""
 
     __tablename__ = "portal_audit_log_webhooks"
 
     portal_id: Mapped[str] = mapped_column(Id, ForeignKey("portals.id"), unique=True)
     enabled: Mapped[bool] = mapped_column(default=False)
     audit_log_destination_id: Mapped[str | None] = mapped_column(Id, ForeignKey("audit_log_destinations.id"))
-    last_attempt_at: Mapped[datetime | None]
-    last_response_code: Mapped[int | None]
-    last_response_message: Mapped[str | None] = mapped_column(String(255))
