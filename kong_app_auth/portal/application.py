@@ -8,6 +8,7 @@ from kong_app_auth.portal.api.internal.feed import FeedService
 from kong_app_auth.portal.api.problems import install
 from kong_app_auth.portal.api.request_id import RequestId
 from kong_app_auth.portal.feed.watching import FeedWatch
+from kong_app_auth.portal.metrics import PortalMetrics
 from kong_app_auth.portal.plane import ControlPlane
 
 MAX_BODY = 1024 * 1024
@@ -26,6 +27,7 @@ def application(plane: ControlPlane) -> FastAPI:
     )
     app.state.plane = plane
     app.state.feed = FeedService(FeedWatch(plane))
+    app.state.metrics = PortalMetrics()
     app.state.routes = []
     for each in routers():
         app.include_router(each)
@@ -41,15 +43,17 @@ def routers() -> list[APIRouter]:
     from kong_app_auth.portal.api import mailbox
     from kong_app_auth.portal.api.developers import accounts as developer_accounts
     from kong_app_auth.portal.api.developers import applications as own_applications
-    from kong_app_auth.portal.api.developers import catalogue
+    from kong_app_auth.portal.api.developers import catalogue, stats
     from kong_app_auth.portal.api.developers import credentials as own_credentials
     from kong_app_auth.portal.api.developers import disclosures as own_disclosures
     from kong_app_auth.portal.api.developers import portal as developer_portal
+    from kong_app_auth.portal.api.developers import refusals as own_refusals
     from kong_app_auth.portal.api.developers import registrations as own_registrations
     from kong_app_auth.portal.api.developers import sessions as developer_sessions
     from kong_app_auth.portal.api.developers import strategies as portal_strategies
     from kong_app_auth.portal.api.developers import teams as developer_teams
-    from kong_app_auth.portal.api.internal import feed
+    from kong_app_auth.portal.api.developers import usage as own_usage
+    from kong_app_auth.portal.api.internal import feed, health, reports
     from kong_app_auth.portal.api.operators import (
         apis,
         applications,
@@ -63,16 +67,19 @@ def routers() -> list[APIRouter]:
         implementations,
         portals,
         publications,
+        refusals,
         registration_fields,
         registrations,
         specifications,
         strategies,
         teams,
+        usage,
     )
 
     return [
         mailbox.routes,
         feed.routes,
+        health.routes,
         portals.routes,
         apis.routes,
         specifications.routes,
@@ -105,4 +112,10 @@ def routers() -> list[APIRouter]:
         own_registrations.routes,
         own_registrations.asked,
         own_disclosures.routes,
+        reports.routes,
+        refusals.routes,
+        own_refusals.routes,
+        stats.routes,
+        usage.routes,
+        own_usage.routes,
     ]

@@ -1,32 +1,31 @@
 """The process of a sync daemon: settings checked, signals obeyed, an exit code at the end."""
 
 import re
-import signal
 import threading
-from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
-from types import FrameType
 
 import structlog
 
 from kong_app_auth.domain.api_key import valid_region
 from kong_app_auth.registry.connection import Client, connect
 from kong_app_auth.registry.url import parse, redact
-from kong_app_auth.sync.daemon import Daemon, Ending, Source
+from kong_app_auth.signals import noted_signals
+from kong_app_auth.sync.daemon import Companion, Daemon, Ending, Source
 from kong_app_auth.sync.metrics import SyncMetrics, exposed
 from kong_app_auth.sync.portal_feed.address import PortalAddress
 from kong_app_auth.sync.portal_feed.client import FeedClient
 from kong_app_auth.sync.portal_feed.follower import PortalFeed
 from kong_app_auth.sync.portal_feed.metrics import PortalMetrics
+from kong_app_auth.sync.reports.forwarding import ReportForwarder
+from kong_app_auth.sync.reports.portal import ReportsPortal
 from kong_app_auth.sync.watch import WatchedFile
 
 EXIT_STOPPED = 0
 EXIT_NEWER = 1
 EXIT_WRONG_SETTING = 2
 
-_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _ADDRESS = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^:\[\]]+):(?P<port>[0-9]{1,5})", re.ASCII)
 
 _log = structlog.get_logger()
@@ -82,6 +81,7 @@ def run_sync(
     metrics = SyncMetrics()
     wake = threading.Event()
     source: Source
+    companions: list[Companion] = []
     with ExitStack() as serving:
         try:
             serving.enter_context(exposed(metrics, address))
@@ -96,7 +96,8 @@ def run_sync(
                 _log.warning("the token of the feed crosses the network unencrypted, use https", portal=portal_url)
             source = PortalFeed(FeedClient(portal, region), PortalMetrics(metrics.registry), wake)
             serving.enter_context(source.running())
-        daemon = Daemon(client, source, region, metrics, wake=wake)
+            companions.append(ReportForwarder(ReportsPortal(portal, region), region, metrics.registry))
+        daemon = Daemon(client, source, region, metrics, companions=companions, wake=wake)
         _log.info("sync daemon starts", region=region, source=str(apps_file or portal_url), redis=redact(redis_url))
         ending = _until_signalled(daemon)
     _log.info("sync daemon ends", region=region, because=ending.value)
@@ -106,32 +107,12 @@ def run_sync(
 def _until_signalled(daemon: Daemon) -> Ending:
     """Run the daemon in a thread of its own, and tell it to stop after a signal."""
     stop = threading.Event()
-    with _noted_signals() as signalled, ThreadPoolExecutor(1, thread_name_prefix="sync") as pool:
+    with noted_signals() as signalled, ThreadPoolExecutor(1, thread_name_prefix="sync") as pool:
         running = pool.submit(daemon.run, stop)
         while not signalled and not wait([running], 0.1).done:
             pass
         stop.set()
         return running.result()
-
-
-@contextmanager
-def _noted_signals() -> Generator[list[int]]:
-    """Give a list that signals are put into.
-
-    The handler takes no lock, so it may run in the middle of anything. (signal.sigtimedwait would need none; but in
-    Python 3.11, after SIGSTOP and SIGCONT, it returns a signal that never came.)
-    """
-    signalled: list[int] = []
-
-    def note(number: int, _frame: FrameType | None) -> None:
-        signalled.append(number)
-
-    before = [(number, signal.signal(number, note)) for number in _SIGNALS]
-    try:
-        yield signalled
-    finally:
-        for number, handler in before:
-            signal.signal(number, handler)
 
 
 def _address(text: str) -> tuple[str, int]:

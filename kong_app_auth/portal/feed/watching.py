@@ -56,6 +56,11 @@ class FeedWatch:
         """Whether nobody is to wait any more, because the process ends."""
         return self._closed
 
+    @property
+    def count(self) -> int:
+        """How many wait."""
+        return len(self._waiters)
+
     @contextlib.contextmanager
     def waiting(self, region: str, cursor: Cursor) -> Generator[Waiter]:
         """Count as waiting while the block runs. Look after this has begun: what is committed then is told.

@@ -6,6 +6,7 @@ holds without further thought, no update is lost, and the numbers of the feed ar
 See docs/decisions/0015-one-writer-a-region.md.
 """
 
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -77,6 +78,10 @@ class Database:
                 session.close()
                 raise
         return session
+
+    def writing(self) -> AbstractContextManager[Connection]:
+        """Give a connection in a transaction that writes, for the schema; it commits at the end of the block."""
+        return self._engines["write"].begin()
 
     def close(self) -> None:
         """Close all connections."""

@@ -20,7 +20,7 @@ class NewerDatabase(Exception):  # noqa: N818
 
 def migrate(database: Database, target: str = HEAD) -> None:
     """Bring the schema to `target`: a revision, `head` or `base`. Raises NewerDatabase."""
-    with database.engine.begin() as connection:
+    with database.writing() as connection:
         if not database.is_sqlite:  # of several portals that start at a time, one migrates
             connection.execute(text("SELECT pg_advisory_xact_lock(7411)"))
         config = configuration(connection)

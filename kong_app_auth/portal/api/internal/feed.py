@@ -46,10 +46,11 @@ class FeedService:
 
 def allow(request: Request, region: str) -> None:
     """Refuse a request without the region's token. Raises Unauthorized, for a region that there is not as well."""
-    given, expected = bearer(request), plane_of(request).configuration.feed_tokens.get(region)
-    # The digests are compared: they have the same length, whatever was sent.
-    same = hmac.compare_digest(_digest(given or ""), _digest(expected or ""))
-    if not given or not expected or not same:
+    configuration = plane_of(request).configuration
+    given, expected = bearer(request) or "", configuration.feed_tokens.get(region, "")
+    # Digests, so that a comparison takes as long whatever the length; an unknown region takes as long too.
+    same = hmac.compare_digest(_digest(given), _digest(expected))
+    if not same or not expected or region not in configuration.regions:
         raise Unauthorized("The token of this region is needed")
 
 
