@@ -2,12 +2,12 @@
 
 import http.client
 import ssl
-from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
 from kong_app_auth.reports.codec import CorruptReport, decode_taken, encode_batch
 from kong_app_auth.reports.records import Batch
+from kong_app_auth.sync.portal_feed.address import PortalAddress
 
 TIMEOUT: Final = 10.0
 MAX_ANSWER: Final = 64 * 1024
@@ -25,22 +25,17 @@ class PortalFailed(Exception):  # noqa: N818  says what happened
 
 
 class ReportsPortal:
-    """The portal at `url` (`https://portal.example`), for one region. A connection is made for each request.
+    """The portal at `address`, for one region. A connection is made for each request."""
 
-    `token`: the region's, as for the feed. `ca_file`: the certificates to trust; None: the system's.
-    """
-
-    def __init__(self, url: str, region: str, token: str, ca_file: Path | None = None) -> None:
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or parts.hostname is None:
-            raise ValueError("not the URL of a portal")
-        self._host = parts.hostname
+    def __init__(self, address: PortalAddress, region: str) -> None:
+        parts = urlsplit(address.url)
+        self._host = parts.hostname or ""
         self._port = parts.port
         self._path = f"{parts.path.rstrip('/')}/internal/v1/regions/{region}/reports"
-        self._token = token
+        self._token = address.token
         self._tls = None
         if parts.scheme == "https":
-            self._tls = ssl.create_default_context(cafile=None if ca_file is None else str(ca_file))
+            self._tls = ssl.create_default_context(cafile=None if address.ca_file is None else str(address.ca_file))
 
     def position(self) -> str:
         """Ask up to which entry of the stream the portal has counted. Raises PortalFailed."""

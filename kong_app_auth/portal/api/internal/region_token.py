@@ -16,7 +16,7 @@ def _region(request: Request, plane: Plane, region: str) -> str:
     # Digests, so that a comparison takes as long whatever the length; an unknown region takes as long too.
     same = hmac.compare_digest(hashlib.sha256(given).digest(), hashlib.sha256(expected).digest())
     if not same or not expected or region not in plane.configuration.regions:
-        raise Unauthorized
+        raise Unauthorized("The token of this region is needed")
     return region
 
 

@@ -15,7 +15,7 @@ from kong_app_auth.reports.codec import CorruptReport, decode_batch
 routes = router("/internal/v1/regions/{region}/reports", "Internal")
 
 
-async def _body(request: Request) -> bytes:
+async def _body(request: Request, _region: TokensRegion) -> bytes:
     return await request.body()
 
 
