@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import Final
 
 import msgspec
-from sqlalchemy import delete, or_, select
+from sqlalchemy import or_, select
 
 from kong_app_auth.portal.errors import NotFound
 from kong_app_auth.portal.store.developers import Developer, DeveloperSession
@@ -107,11 +107,6 @@ def end(tx: Transaction, developer_id: str, session_id: str) -> None:
         raise NotFound("Session not found")
     tx.note(Deed("sign_out", "developer", developer_id))
     tx.session.delete(session)
-
-
-def prune(tx: Transaction) -> None:
-    """Forget sessions whose refresh token has expired."""
-    tx.session.execute(delete(DeveloperSession).where(DeveloperSession.refresh_expires_at <= tx.now))
 
 
 def _by_refresh_token(tx: Transaction, portal_id: str, refresh_token: str) -> DeveloperSession | None:

@@ -5,7 +5,6 @@ import pytest
 from sqlalchemy import select
 
 from kong_app_auth.portal.actors import System
-from kong_app_auth.portal.plane import ControlPlane
 from kong_app_auth.portal.services import sessions
 from kong_app_auth.portal.store.audit import AuditEntry
 from kong_app_auth.portal.store.developers import Developer, DeveloperSession
@@ -236,11 +235,3 @@ def test_signing_in_and_failing_to_are_on_the_record(signed_in: Site) -> None:
 
 def test_there_is_no_identity_provider_yet(site: Site) -> None:
     site.browser.get("/api/v3/developer/authenticate/sso", expect=400)
-
-
-def test_expired_sessions_are_pruned(signed_in: Site, plane: ControlPlane, clock: Clock) -> None:
-    clock.forward(timedelta(days=14))
-    with plane.write(System(region=REGION)) as tx:
-        sessions.prune(tx)
-    with plane.read(System(region=REGION)) as tx:
-        assert tx.session.scalars(select(DeveloperSession)).all() == []
