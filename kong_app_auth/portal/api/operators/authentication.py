@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import Depends, Request
+from fastapi import Depends, Path, Request
 
 from kong_app_auth.portal.api.cursors import CursorListing, CursorQuery
 from kong_app_auth.portal.api.listing import MAX_SIZE, Field, FieldKind, Listing, Query
@@ -29,6 +29,9 @@ from kong_app_auth.portal.transaction import Transaction
 from kong_app_auth.portal.views.authentication import mapping_view, provider_view, settings_view, team_groups_view
 
 routes = router("/v3/portals/{portal_id}", "Portal Auth Settings")
+
+ProviderId = Annotated[str, Path(alias="id")]
+"""The contract's `{id}` of an identity provider."""
 
 _TEAMS = Listing(tie=Team.id, default=(Team.created_at,))
 _MAPPINGS = CursorListing(
@@ -99,52 +102,52 @@ def create_provider(access: Writer, portal_id: str, wanted: CreateProvider) -> P
         return provider_view(identity_providers.create(tx, portal_id, wanted))
 
 
-@routes.get("/identity-providers/{provider_id}")
-def get_provider(access: Reader, portal_id: str, provider_id: str) -> ProviderView:
+@routes.get("/identity-providers/{id}")
+def get_provider(access: Reader, portal_id: str, provider_id: ProviderId) -> ProviderView:
     """`get-portal-identity-provider`."""
     with access.read() as tx:
         return provider_view(identity_providers.the_provider(tx, portal_id, provider_id))
 
 
-@routes.patch("/identity-providers/{provider_id}")
-def update_provider(access: Writer, portal_id: str, provider_id: str, wanted: UpdateProvider) -> ProviderView:
+@routes.patch("/identity-providers/{id}")
+def update_provider(access: Writer, portal_id: str, provider_id: ProviderId, wanted: UpdateProvider) -> ProviderView:
     """`update-portal-identity-provider`."""
     with access.write() as tx:
         return provider_view(identity_providers.update(tx, portal_id, provider_id, wanted))
 
 
-@routes.delete("/identity-providers/{provider_id}", status_code=204)
-def delete_provider(access: Writer, portal_id: str, provider_id: str) -> None:
+@routes.delete("/identity-providers/{id}", status_code=204)
+def delete_provider(access: Writer, portal_id: str, provider_id: ProviderId) -> None:
     """`delete-portal-identity-provider`."""
     with access.write() as tx:
         identity_providers.delete(tx, portal_id, provider_id)
 
 
-@routes.get("/identity-providers/{provider_id}/team-group-mappings")
+@routes.get("/identity-providers/{id}/team-group-mappings")
 def list_mappings(
-    access: Reader, portal_id: str, provider_id: str, query: Annotated[CursorQuery, Depends(_MAPPINGS)]
+    access: Reader, portal_id: str, provider_id: ProviderId, query: Annotated[CursorQuery, Depends(_MAPPINGS)]
 ) -> CursorListOf[MappingView]:
     """`list-portal-idp-team-group-mappings`."""
     with access.read() as tx:
         return query.page(tx, team_group_mappings.mappings_of_provider(tx, portal_id, provider_id), mapping_view)
 
 
-@routes.post("/identity-providers/{provider_id}/team-group-mappings", status_code=201)
-def create_mapping(access: Writer, portal_id: str, provider_id: str, wanted: CreateMapping) -> MappingView:
+@routes.post("/identity-providers/{id}/team-group-mappings", status_code=201)
+def create_mapping(access: Writer, portal_id: str, provider_id: ProviderId, wanted: CreateMapping) -> MappingView:
     """`create-portal-idp-team-group-mapping`."""
     with access.write() as tx:
         return mapping_view(team_group_mappings.create(tx, portal_id, provider_id, wanted))
 
 
-@routes.get("/identity-providers/{provider_id}/team-group-mappings/{mapping_id}")
-def get_mapping(access: Reader, portal_id: str, provider_id: str, mapping_id: str) -> MappingView:
+@routes.get("/identity-providers/{id}/team-group-mappings/{mapping_id}")
+def get_mapping(access: Reader, portal_id: str, provider_id: ProviderId, mapping_id: str) -> MappingView:
     """`get-portal-idp-team-group-mapping`."""
     with access.read() as tx:
         return mapping_view(team_group_mappings.the_mapping(tx, portal_id, provider_id, mapping_id))
 
 
-@routes.delete("/identity-providers/{provider_id}/team-group-mappings/{mapping_id}", status_code=204)
-def delete_mapping(access: Writer, portal_id: str, provider_id: str, mapping_id: str) -> None:
+@routes.delete("/identity-providers/{id}/team-group-mappings/{mapping_id}", status_code=204)
+def delete_mapping(access: Writer, portal_id: str, provider_id: ProviderId, mapping_id: str) -> None:
     """`delete-portal-idp-team-group-mapping`."""
     with access.write() as tx:
         team_group_mappings.delete(tx, portal_id, provider_id, mapping_id)
