@@ -99,14 +99,16 @@ class Stage:
         return found
 
     def mails(self) -> list[str]:
-        """The templates of all mails so far."""
+        """The templates of all mails of the portal so far."""
+        sent = select(Message.template).where(Message.portal_id == self.portal).order_by(Message.created_at)
         with self.plane.read(System(region=REGION)) as tx:
-            return list(tx.session.scalars(select(Message.template).order_by(Message.created_at)))
+            return list(tx.session.scalars(sent))
 
     def deeds(self, action: str) -> list[AuditEntry]:
-        """The audit entries of an action."""
+        """The audit entries of an action in the portal."""
+        of_action = select(AuditEntry).where(AuditEntry.portal_id == self.portal, AuditEntry.action == action)
         with self.plane.read(System(region=REGION)) as tx:
-            return list(tx.session.scalars(select(AuditEntry).where(AuditEntry.action == action)))
+            return list(tx.session.scalars(of_action))
 
     def gateway_application(self, application_id: str) -> records.Application:
         """What gateways know of an application by now."""

@@ -86,12 +86,11 @@ def take_over(tx: Transaction, application: Application, wanted: ImportCredentia
     Raises Invalid, Forbidden; Conflict where the region has the key already, and never says whose it is.
     """
     _needs_keys(application)
-    digest = _imported_digest(tx, wanted)
+    digest, end = _imported_digest(tx, wanted), _imported_end(tx, application, wanted)
     known = select(Credential.id).where(Credential.region == tx.region, Credential.digest == digest)
     if tx.session.scalar(known) is not None:
         raise Conflict("This key cannot be imported: it is known already")
     _make_room(tx, application, most=tx.configuration.max_credentials)
-    end = _imported_end(tx, application, wanted)
     credential = _add(tx, application, wanted.display_name or DEFAULT_NAME, digest, end)
     form = "key" if wanted.key is not None else "key_sha256"
     tx.note(Deed("import_key", "credential", credential.id, application.portal_id, {"given_as": form}))

@@ -50,9 +50,9 @@ def test_a_real_key_is_revoked_at_once_and_its_owner_is_told(stage: Stage, finde
 
 def test_an_imported_key_is_found_too(stage: Stage) -> None:
     place = f"{stage.path}/applications/{stage.application(stage.developer())}/credentials"
-    stage.operator.post(place, {"key": "an-old-key-of-another-gateway"})
+    stage.operator.post(place, {"key": "a-key-that-was-imported"})
     client, path = _anybody(stage)
-    client.post(path, {"key": "an-old-key-of-another-gateway"}, expect=204)
+    client.post(path, {"key": "a-key-that-was-imported"}, expect=204)
 
     assert stage.operator.get(place)["data"][0]["status"] == "revoked"
 
@@ -89,6 +89,7 @@ def test_what_is_not_well_formed_is_told(stage: Stage, body: Any) -> None:
 
 def test_one_address_hands_in_so_many(stage: Stage, clock: Clock) -> None:
     client, path = _anybody(stage)
+    clock.forward(WINDOW)
     for _ in range(LIMIT):
         client.post(path, {"key": "x"}, expect=204)
 
