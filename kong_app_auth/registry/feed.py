@@ -146,7 +146,7 @@ def decode_line(line: bytes) -> Change:
     """Read the line of a record: what it changes. Raises BadFeed for anything that the registry could not store."""
     try:
         read = _line.decode(line)
-        record = None if read.record == b"null" else _records[read.table].decode(read.record)
+        record = None if bytes(read.record) == b"null" else _records[read.table].decode(read.record)
         key = Key(read.table, read.id)
         change = _change(key, record)
         edit_of(change)
