@@ -1,8 +1,10 @@
 """How developers of a portal sign in: settings, identity providers, and the groups there that mean teams here."""
 
+import re
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
+from pydantic_core import PydanticCustomError
 
 from kong_app_auth.portal.contract.common import Input, ListOf, Moment, Output, UuidText
 from kong_app_auth.portal.contract.urls import WebUrl
@@ -10,13 +12,36 @@ from kong_app_auth.portal.contract.urls import WebUrl
 MAX_METADATA: Final = 100_000
 """Characters of a SAML provider's metadata."""
 ProviderType = Literal["oidc", "saml"]
-ClientId = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=r"^[ -~]+$")]
-ClientSecret = Annotated[str, StringConstraints(min_length=1, max_length=1024, pattern=r"^[ -~]+$"), Field(repr=False)]
-Scope = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[!#-\[\]-~]+$")]
+_PRINTABLE = re.compile(r"[ -~]+", re.ASCII)
+_SCOPE_TOKEN = re.compile(r"[!#-\[\]-~]+", re.ASCII)
+
+
+def _printable(text: str) -> str:
+    if not _PRINTABLE.fullmatch(text):
+        raise PydanticCustomError("invalid", "must be printable ASCII, and not empty")
+    return text
+
+
+def _scope(text: str) -> str:
+    if not _SCOPE_TOKEN.fullmatch(text):
+        raise PydanticCustomError("invalid", "must be a scope: printable ASCII without blanks, quotes and backslashes")
+    return text
+
+
+def _not_empty(text: str) -> str:
+    if not text:
+        raise PydanticCustomError("invalid", "must not be empty")
+    return text
+
+
+ClientId = Annotated[str, StringConstraints(max_length=255), AfterValidator(_printable)]
+ClientSecret = Annotated[str, StringConstraints(max_length=1024), AfterValidator(_printable), Field(repr=False)]
+Scope = Annotated[str, StringConstraints(max_length=128), AfterValidator(_scope)]
 """A scope token: RFC 6749, section 3.3."""
 Scopes = Annotated[list[Scope], Field(max_length=50)]
-Claim = Annotated[str, StringConstraints(min_length=1, max_length=255)]
-Group = Annotated[str, StringConstraints(min_length=1, max_length=255)]
+Claim = Annotated[str, StringConstraints(max_length=255), AfterValidator(_not_empty)]
+Group = Annotated[str, StringConstraints(max_length=255), AfterValidator(_not_empty)]
+Metadata = Annotated[str, StringConstraints(max_length=MAX_METADATA), AfterValidator(_not_empty)]
 
 
 class ClaimMappings(Input):
@@ -76,14 +101,14 @@ class ProviderConfig(Input):
     scopes: Scopes = []  # noqa: RUF012
     claim_mappings: ClaimMappings = ClaimMappings()
     idp_metadata_url: WebUrl = ""
-    idp_metadata_xml: Annotated[str, StringConstraints(min_length=1, max_length=MAX_METADATA)] = ""
+    idp_metadata_xml: Metadata = ""
 
 
 class CreateProvider(Input):
-    """The body of `create-portal-identity-provider`."""
+    """The body of `create-portal-identity-provider`. The document requires nothing; the service does."""
 
-    type: ProviderType
-    config: ProviderConfig
+    type: ProviderType | None = None
+    config: ProviderConfig = ProviderConfig()
     enabled: bool = False
 
 
@@ -123,16 +148,16 @@ class MappingView(Output):
 
 
 class TeamGroups(Input):
-    """All groups that mean a team."""
+    """All groups that mean a team. Where they are left out, they stay as they are."""
 
-    team_id: UuidText
-    groups: Annotated[list[Group], Field(max_length=100)]
+    team_id: UuidText | None = None
+    groups: Annotated[list[Group], Field(max_length=100)] = []  # noqa: RUF012
 
 
 class UpdateTeamGroups(Input):
     """The body of `update-portal-team-group-mappings`: the groups of each team that is named are replaced."""
 
-    data: Annotated[list[TeamGroups], Field(max_length=100)]
+    data: Annotated[list[TeamGroups], Field(max_length=100)] = []  # noqa: RUF012
 
 
 class TeamGroupsView(Output):

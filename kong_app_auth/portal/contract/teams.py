@@ -67,11 +67,11 @@ class MemberView(Output):
 
 
 class AssignRole(Input):
-    """The body of `assign-role-to-portal-teams`. `entity_type_name` is Konnect's older or newer word for APIs."""
+    """The body of `assign-role-to-portal-teams`. `entity_type_name`: Konnect's older or newer word for APIs."""
 
-    role_name: Literal["API Viewer", "API Consumer"]
+    role_name: Annotated[str, StringConstraints(max_length=64)]
     entity_id: Annotated[str, AfterValidator(_entity)]
-    entity_type_name: Literal["Services", "APIs"]
+    entity_type_name: Annotated[str, StringConstraints(max_length=64)]
     entity_region: Region
 
 

@@ -6,7 +6,7 @@ from sqlalchemy import Select, select
 
 from kong_app_auth.portal.contract.developers import CreateDeveloper, UpdateDeveloper
 from kong_app_auth.portal.contract.emails import email_key
-from kong_app_auth.portal.errors import Conflict, Invalid, InvalidParameter, NotFound, invalid
+from kong_app_auth.portal.errors import Conflict, NotFound, invalid
 from kong_app_auth.portal.mail import notices
 from kong_app_auth.portal.services.departures import end_sessions, forget_developer
 from kong_app_auth.portal.services.portals import the_portal
@@ -69,8 +69,7 @@ def update(tx: Transaction, portal_id: str, developer_id: str, wanted: UpdateDev
         return developer
     allowed = NEXT[developer.status]
     if wanted.status not in allowed:
-        reason = f"a developer who is {developer.status} cannot become {wanted.status}"
-        raise Invalid(InvalidParameter(field="status", reason=reason, rule="enum", choices=allowed))
+        raise invalid("status", f"a developer who is {developer.status} can become {' or '.join(allowed)} only")
     developer.status = wanted.status
     tx.session.flush()
     if developer.status != "approved":

@@ -50,6 +50,8 @@ def of_type(tx: Transaction, portal: Portal, provider_type: str) -> IdentityProv
 def create(tx: Transaction, portal_id: str, wanted: CreateProvider) -> IdentityProvider:
     """Make an identity provider. Raises NotFound, Invalid; Conflict where the portal has one of this type."""
     portal = the_portal(tx, portal_id)
+    if wanted.type is None:
+        raise invalid("type", "is needed: oidc")
     if of_type(tx, portal, wanted.type) is not None:
         raise Conflict(f"This portal has a provider of type {wanted.type} already; change that one")
     provider = IdentityProvider(portal_id=portal.id, type=wanted.type, enabled=False, config={})
@@ -98,7 +100,7 @@ def configure(
     """
     given = wanted.given(*_IN_BODY)
     for name in given.keys() - set(_FIELDS[provider.type]):
-        raise invalid(names[name], f"is no setting of a provider of type {provider.type}", "unknown_property")
+        raise invalid(names[name], f"is no setting of a provider of type {provider.type}")
     config = _oidc(tx, provider, wanted, names) if provider.type == "oidc" else _saml(provider, given, names)
     if config != provider.config:
         provider.config = config
@@ -134,14 +136,14 @@ def _oidc(
     config = {**before, **wanted.given("issuer_url", "client_id", "scopes")}
     for name in ("issuer_url", "client_id"):
         if name not in config:
-            raise invalid(names[name], "is required", "required")
+            raise invalid(names[name], "is needed")
     if "claim_mappings" in wanted.model_fields_set:
         config["claim_mappings"] = before["claim_mappings"] | wanted.claim_mappings.given("name", "email", "groups")
     if "client_secret" in wanted.model_fields_set:
         provider.secret = tx.vault.seal(wanted.client_secret)
     elif provider.secret is not None and config["issuer_url"] != before["issuer_url"]:
         # The secret is between this portal and the old issuer: the new one is not to get it unasked.
-        raise invalid(names["client_secret"], "is required again for another issuer", "required")
+        raise invalid(names["client_secret"], "is needed again for another issuer")
     return config
 
 
@@ -151,5 +153,5 @@ def _saml(provider: IdentityProvider, given: dict[str, Any], names: Mapping[str,
         reason = "is given by its URL or in full, not both"
         raise Invalid(InvalidParameter(field=both[0], reason=reason, rule="dependent_fields", dependents=both[1:]))
     if not given and not provider.config:
-        raise invalid(names["idp_metadata_url"], "is required, or idp_metadata_xml", "required")
+        raise invalid(names["idp_metadata_url"], "is needed, or idp_metadata_xml")
     return given or provider.config

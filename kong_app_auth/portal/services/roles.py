@@ -1,14 +1,18 @@
 """The roles that teams have on APIs."""
 
+from typing import Final
+
 from sqlalchemy import Select, select
 
 from kong_app_auth.portal.contract.teams import ALL_APIS, AssignRole
 from kong_app_auth.portal.errors import Conflict, NotFound, invalid
-from kong_app_auth.portal.services.rbac import EVERYWHERE
+from kong_app_auth.portal.services.rbac import CONSUMER, EVERYWHERE, VIEWER
 from kong_app_auth.portal.services.teams import the_team
 from kong_app_auth.portal.store.apis import Api
 from kong_app_auth.portal.store.teams import TeamRole
 from kong_app_auth.portal.transaction import Transaction
+
+_ENTITY_TYPES: Final = ("Services", "APIs")
 
 
 def roles_of_team(tx: Transaction, portal_id: str, team_id: str) -> Select[TeamRole]:
@@ -19,6 +23,10 @@ def roles_of_team(tx: Transaction, portal_id: str, team_id: str) -> Select[TeamR
 def assign(tx: Transaction, portal_id: str, team_id: str, wanted: AssignRole) -> TeamRole:
     """Give a team a role on an API of the region, or on all. Raises NotFound, Invalid; Conflict where it has it."""
     team = the_team(tx, portal_id, team_id)
+    if wanted.role_name not in (VIEWER, CONSUMER):
+        raise invalid("role_name", f"must be {VIEWER} or {CONSUMER}")
+    if wanted.entity_type_name not in _ENTITY_TYPES:
+        raise invalid("entity_type_name", f"must be {' or '.join(_ENTITY_TYPES)}")
     if wanted.entity_region not in (tx.region, EVERYWHERE):
         raise invalid("entity_region", f"must be {tx.region}, the region of this portal, or {EVERYWHERE}")
     entity_id = None if wanted.entity_id == ALL_APIS else wanted.entity_id

@@ -32,7 +32,7 @@ def the_mapping(tx: Transaction, portal_id: str, provider_id: str, mapping_id: s
 def create(tx: Transaction, portal_id: str, provider_id: str, wanted: CreateMapping) -> TeamGroupMapping:
     """Let a group mean a team. Raises NotFound, Invalid; Conflict where it does already."""
     provider = the_provider(tx, portal_id, provider_id)
-    _check_team(tx, provider.portal_id, wanted.team_id, "team_id")
+    _team_of_portal(tx, provider.portal_id, wanted.team_id, "team_id")
     known = mappings_of_provider(tx, portal_id, provider_id).where(
         TeamGroupMapping.team_id == wanted.team_id, TeamGroupMapping.group == wanted.group
     )
@@ -87,16 +87,18 @@ def replace(tx: Transaction, portal_id: str, wanted: UpdateTeamGroups) -> Identi
     """Replace the groups of each team that is named; give the provider. Raises NotFound, Invalid."""
     provider = current_provider(tx, portal_id)
     for place, one in enumerate(wanted.data):
-        _check_team(tx, provider.portal_id, one.team_id, f"data.{place}.team_id")
+        team_id = _team_of_portal(tx, provider.portal_id, one.team_id, f"data.{place}.team_id")
+        if "groups" not in one.model_fields_set:
+            continue
         statement = select(TeamGroupMapping).where(
-            TeamGroupMapping.identity_provider_id == provider.id, TeamGroupMapping.team_id == one.team_id
+            TeamGroupMapping.identity_provider_id == provider.id, TeamGroupMapping.team_id == team_id
         )
         known = {mapping.group: mapping for mapping in tx.session.scalars(statement)}
         for group in known.keys() - set(one.groups):
             tx.session.delete(known[group])
         for group in dict.fromkeys(one.groups):
             if group not in known:
-                _add(tx, provider, one.team_id, group)
+                _add(tx, provider, team_id, group)
         tx.session.flush()
     return provider
 
@@ -110,7 +112,8 @@ def _add(tx: Transaction, provider: IdentityProvider, team_id: str, group: str) 
     return mapping
 
 
-def _check_team(tx: Transaction, portal_id: str, team_id: str, field: str) -> None:
+def _team_of_portal(tx: Transaction, portal_id: str, team_id: str | None, field: str) -> str:
     team = tx.find(Team, team_id)
     if team is None or team.portal_id != portal_id:
         raise invalid(field, "is no team of this portal", "missing_reference")
+    return team.id

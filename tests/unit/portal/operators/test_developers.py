@@ -108,7 +108,7 @@ def test_statuses_change_as_they_may(plane: ControlPlane, operator: Client, port
                 done.add((first, second))
             else:
                 assert answer.status_code == 400
-                assert answer.json()["invalid_parameters"][0]["rule"] == "enum"
+                assert answer.json()["invalid_parameters"][0]["field"] == "status"
                 assert operator.get(developer)["status"] == first
 
     assert done == ALLOWED | {(one, one) for one in statuses}

@@ -102,12 +102,12 @@ def test_a_role_on_all_apis_shows_the_nil_uuid(operator: Client, scene: Scene) -
 @pytest.mark.parametrize(
     ("changed", "rule"),
     [
-        ({"role_name": "API Owner"}, "enum"),
-        ({"role_name": 1}, "enum"),
+        ({"role_name": "API Owner"}, "invalid"),
+        ({"role_name": 1}, "is_string"),
         ({"entity_id": "weather"}, "is_uuid"),
         ({"entity_id": ALL}, "is_uuid"),
         ({"entity_id": new_id()}, "missing_reference"),
-        ({"entity_type_name": "Portals"}, "enum"),
+        ({"entity_type_name": "Portals"}, "invalid"),
         ({"entity_region": "mars"}, "enum"),
         ({"entity_region": "us"}, "invalid"),
     ],
