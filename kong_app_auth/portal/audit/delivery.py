@@ -51,7 +51,7 @@ _random = secrets.SystemRandom()
 _log = structlog.get_logger()
 
 
-class _Claim(msgspec.Struct, frozen=True):
+class Claim(msgspec.Struct, frozen=True):
     """A subscription that this process has the lease of."""
 
     id: str
@@ -64,7 +64,8 @@ class _Claim(msgspec.Struct, frozen=True):
     position: int
 
     def __repr__(self) -> str:
-        return f"_Claim({self.id})"
+        """Leave the endpoint and the secret out."""
+        return f"Claim({self.id})"
 
 
 def deliver_due(plane: ControlPlane) -> int:
@@ -73,7 +74,7 @@ def deliver_due(plane: ControlPlane) -> int:
     It takes as long as the receivers do, at most about `SENDING_SECONDS`; call it from a thread of its own, every
     second or so. When nothing is due it costs one short read a region.
     """
-    claims = [claim for region in plane.configuration.regions for claim in _claim(plane, region)]
+    claims = [claim for region in plane.configuration.regions for claim in claim_due(plane, region)]
     if len(claims) <= 1:
         return sum(_serve(plane, claim) for claim in claims)
     with ThreadPoolExecutor(min(len(claims), SUBSCRIPTIONS), "audit-webhook") as pool:
@@ -112,7 +113,8 @@ def _due(tx: Transaction) -> Select[AuditLogSubscription]:
     )
 
 
-def _claim(plane: ControlPlane, region: str) -> list[_Claim]:
+def claim_due(plane: ControlPlane, region: str) -> list[Claim]:
+    """Take the leases of the region's subscriptions for which something is due."""
     with plane.read(System(region)) as tx:
         if tx.session.scalar(_due(tx).with_only_columns(AuditLogSubscription.id).limit(1)) is None:
             return []
@@ -122,7 +124,7 @@ def _claim(plane: ControlPlane, region: str) -> list[_Claim]:
             subscription.lease = new_id()
             subscription.leased_until = tx.now + LEASE
         return [
-            _Claim(
+            Claim(
                 id=one.id,
                 lease=one.lease or "",
                 region=one.region,
@@ -136,7 +138,7 @@ def _claim(plane: ControlPlane, region: str) -> list[_Claim]:
         ]
 
 
-def _serve(plane: ControlPlane, claim: _Claim) -> int:
+def _serve(plane: ControlPlane, claim: Claim) -> int:
     """Send a batch of a subscription, up to the first entry that is not taken. Gives the number of those that were."""
     begun = time.monotonic()
     taken, position, answer, attempted_at = 0, claim.position, None, plane.clock()
@@ -157,7 +159,7 @@ def _serve(plane: ControlPlane, claim: _Claim) -> int:
     return taken
 
 
-def _entries(plane: ControlPlane, claim: _Claim) -> Sequence[AuditEntry]:
+def _entries(plane: ControlPlane, claim: Claim) -> Sequence[AuditEntry]:
     with plane.read(System(claim.region)) as tx:
         wanted = select(AuditEntry).where(AuditEntry.region == claim.region, AuditEntry.number > claim.position)
         if claim.portal_id is not None:
@@ -165,7 +167,7 @@ def _entries(plane: ControlPlane, claim: _Claim) -> Sequence[AuditEntry]:
         return tx.session.scalars(wanted.order_by(AuditEntry.number).limit(BATCH)).all()
 
 
-def _send(claim: _Claim, secret: str, entry: AuditEntry, now: datetime) -> Answer:
+def _send(claim: Claim, secret: str, entry: AuditEntry, now: datetime) -> Answer:
     body = entry_view(entry).model_dump_json().encode()
     headers = {
         "Content-Type": "application/json",
@@ -176,7 +178,7 @@ def _send(claim: _Claim, secret: str, entry: AuditEntry, now: datetime) -> Answe
     return post(claim.endpoint, body, headers)
 
 
-def _note(plane: ControlPlane, claim: _Claim, position: int, answer: Answer | None, attempted_at: datetime) -> None:
+def _note(plane: ControlPlane, claim: Claim, position: int, answer: Answer | None, attempted_at: datetime) -> None:
     """Keep how far it has got, and give the lease back. What was changed or deleted meanwhile is left as it is now."""
     with plane.write(System(claim.region)) as tx:
         subscription = tx.session.get(AuditLogSubscription, claim.id)

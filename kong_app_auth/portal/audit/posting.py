@@ -53,6 +53,8 @@ def post(
                 connection.request("POST", target, body, dict(headers))
                 response = connection.getresponse()
                 with contextlib.closing(response):
+                    if connection.was_cut:  # in the midst of the headers, which reads as their end
+                        raise TimeoutError
                     return Answer(response.status, _printable(response.reason))
             finally:
                 guard.cancel()
@@ -72,14 +74,14 @@ class _Connection(HTTPConnection):
         super().__init__(host, port or (443 if scheme == "https" else 80), timeout=CONNECT_SECONDS)
         self._context = (context or ssl.create_default_context()) if scheme == "https" else None
         self._open: socket.socket | None = None
-        self._cut = False
+        self.was_cut = False
 
     def connect(self) -> None:
         self.sock = opened = socket.create_connection((self.host, self.port), CONNECT_SECONDS)
         if self._context is not None:
             opened = self._context.wrap_socket(opened, server_hostname=self.host, do_handshake_on_connect=False)
         self._open = self.sock = opened
-        if self._cut:
+        if self.was_cut:
             raise TimeoutError
         opened.settimeout(TOTAL_SECONDS)
         if isinstance(opened, ssl.SSLSocket):
@@ -87,7 +89,7 @@ class _Connection(HTTPConnection):
 
     def cut(self) -> None:
         """End whatever the connection is waiting for."""
-        self._cut = True
+        self.was_cut = True
         if self._open is not None:
             with contextlib.suppress(OSError):
                 # The plain socket's: that of TLS takes its own state away, which the other thread is using.

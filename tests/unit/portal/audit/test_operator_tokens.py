@@ -1,6 +1,6 @@
 import re
 from datetime import timedelta
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
@@ -20,7 +20,8 @@ def holder(clients: Clients, text: str) -> Client:
 
 def make(plane: ControlPlane, **given: Any) -> tuple[str, str]:
     with plane.write(System(region=REGION)) as tx:
-        token, text = operator_tokens.create(tx, **{"name": "ci", "scope": "read", **given})
+        wanted: dict[str, Any] = {"name": "ci", "scope": "read", **given}
+        token, text = operator_tokens.create(tx, **wanted)
         return token.id, text
 
 
@@ -80,4 +81,4 @@ def test_what_is_no_token_is_not_made(plane: ControlPlane, clock: Clock, given: 
     if "expires_at" in given:
         given = {"expires_at": clock.now}
     with pytest.raises(Invalid):
-        make(plane, **cast("Any", given))
+        make(plane, **given)
