@@ -2,11 +2,10 @@
 
 import hashlib
 import secrets
-from collections.abc import Sequence
 from datetime import datetime
-from typing import Final, Literal
+from typing import Final
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 
 from kong_app_auth.portal.errors import NotFound, invalid
 from kong_app_auth.portal.store.operators import OperatorToken
@@ -15,10 +14,9 @@ from kong_app_auth.portal.transaction import Transaction
 PREFIX: Final = "kaop_"
 """What tokens begin with: people and scanners know one when they see it."""
 MAX_NAME: Final = 255
-Scope = Literal["read", "write"]
 
 
-def create(tx: Transaction, name: str, scope: Scope, expires_at: datetime | None = None) -> tuple[OperatorToken, str]:
+def create(tx: Transaction, name: str, scope: str, expires_at: datetime | None = None) -> tuple[OperatorToken, str]:
     """Make a token for the transaction's region; give its record and its text, which is kept nowhere.
 
     `expires_at` None: never. Raises Invalid.
@@ -53,7 +51,7 @@ def revoke(tx: Transaction, token_id: str) -> OperatorToken:
     return found
 
 
-def all_tokens(tx: Transaction) -> Sequence[OperatorToken]:
-    """List the region's tokens, oldest first: those that are revoked or expired too."""
+def all_tokens(tx: Transaction) -> Select[OperatorToken]:
+    """Select the region's tokens, oldest first: those that are revoked or expired too."""
     here = select(OperatorToken).where(OperatorToken.region == tx.region)
-    return tx.session.scalars(here.order_by(OperatorToken.created_at, OperatorToken.id)).all()
+    return here.order_by(OperatorToken.created_at, OperatorToken.id)
