@@ -29,7 +29,7 @@ def _texts_in_sqlite(element: Any, compiler: Any, **options: Any) -> str:
     return f"json_each({column}, '$.\"' || {key} || '\"')"
 
 
-@compiles(_TextsUnder, "postgresql")
+@compiles(_TextsUnder)
 def _texts_in_postgresql(element: Any, compiler: Any, **options: Any) -> str:
     column, key = (compiler.process(clause, **options) for clause in element.clauses)
     return f"jsonb_array_elements_text({column} -> {key})"

@@ -19,7 +19,7 @@ from kong_app_auth.portal.transaction import Transaction
 def apis(tx: Transaction, portal: Portal, developer_id: str | None) -> Select[Api]:
     """Select the APIs that a developer, or a visitor (None), sees, each with its publication in this portal only."""
     publication = contains_eager(Api.publications)
-    return visible_apis(tx, portal, developer_id).options(SUMMARY, publication.joinedload(Publication.auth_strategy))
+    return visible_apis(tx, portal, developer_id).options(SUMMARY, publication.selectinload(Publication.auth_strategy))
 
 
 def the_api(tx: Transaction, portal: Portal, developer_id: str | None, api_id_or_slug: str) -> Api:
