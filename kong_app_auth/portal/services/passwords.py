@@ -61,10 +61,10 @@ def matches(password_hash: str | None, password: str) -> bool:
     expected = nobodys if password_hash is None else password_hash
     with _TURNS:
         try:
-            same = _HASHER.verify(expected, _normal(password))
+            _HASHER.verify(expected, _normal(password))
         except (VerificationError, InvalidHashError):
-            same = False
-    return same and password_hash is not None
+            return False
+    return password_hash is not None
 
 
 def is_outdated(password_hash: str) -> bool:
