@@ -71,7 +71,7 @@ def create(tx: Transaction, application: Application, wanted: CreateRegistration
     portal = the_portal(tx, application.portal_id)
     publication = _publication(tx, application, wanted.api_id)
     registration = _add(tx, application, publication, wanted.status or first_status(portal, publication), {})
-    _announce(tx, portal, registration)
+    notices.registration_status_changed(tx, portal, registration)
     return registration
 
 
@@ -109,7 +109,7 @@ def update(tx: Transaction, application: Application, registration_id: str, want
         registration.reason = wanted.reason
     tx.session.flush()
     if changes:
-        _announce(tx, the_portal(tx, application.portal_id), registration)
+        notices.registration_status_changed(tx, the_portal(tx, application.portal_id), registration)
     return registration
 
 
@@ -188,10 +188,6 @@ def _add(
     tx.session.add(registration)
     tx.session.flush()
     return registration
-
-
-def _announce(tx: Transaction, portal: Portal, registration: Registration) -> None:
-    notices.registration_status_changed(tx, portal, registration)
 
 
 def _control_plane(tx: Transaction, api_id: str) -> str | None:

@@ -68,6 +68,15 @@ def test_no_table_holds_the_key(owner: Owner) -> None:
     assert key[8:40] not in dump
 
 
+def test_the_audit_log_tells_of_a_key_and_hides_its_digest(owner: Owner) -> None:
+    made = owner.new()
+    entry = next(one for one in owner.stage.deeds("create") if one.entity_id == made["id"])
+
+    assert (entry.entity_type, entry.actor_type, entry.actor_id) == ("credential", "developer", owner.me.developer_id)
+    assert entry.after is not None
+    assert entry.after["digest"] == "[hidden]"
+
+
 def test_the_body_may_be_left_out(owner: Owner) -> None:
     made = owner.me.request("POST", owner.path, expect=201).json()
 

@@ -1,5 +1,6 @@
 """Registrations, from the request to the decision."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from kong_app_auth.portal.actors import System
 from kong_app_auth.portal.store.apis import Publication
 from kong_app_auth.portal.store.base import new_id
 from tests.control_plane.clients import Clients
-from tests.control_plane.settings import REGION
+from tests.control_plane.settings import REGION, control_plane, sqlite
 from tests.control_plane.stage import Stage
 
 UNKNOWN = "11111111-1111-4111-8111-111111111111"
@@ -103,6 +104,27 @@ def test_owners_and_operators_are_told(clients: Clients) -> None:
     stage.operator.patch(one, {"status": "revoked", "reason": "Too many calls"})
 
     assert sorted(stage.mails()) == ["app-registration-approved", "app-registration-revoked"]
+
+
+def test_the_owner_is_told_of_what_an_operator_approves_for_them(stage: Stage) -> None:
+    all_ = f"{stage.path}/applications/{stage.application(stage.developer())}/registrations"
+    stage.operator.post(all_, {"api_id": stage.api(), "status": "pending"})
+    assert stage.mails() == []
+    stage.operator.post(all_, {"api_id": stage.api(), "status": "approved"})
+
+    assert stage.mails() == ["app-registration-approved"]
+
+
+def test_operators_are_told_of_what_waits_for_them_and_only_of_that(tmp_path: Path) -> None:
+    with control_plane(sqlite(tmp_path), notify={REGION: ("ops@example.com",)}) as plane:
+        stage = Stage(Clients(plane))
+        me = stage.developer()
+        app = stage.application(me)
+        me.post(_own(app), {"api_id": stage.api(auto_approve_registrations=True)})
+        assert stage.mails() == []
+        me.post(_own(app), {"api_id": stage.api()})
+
+        assert stage.mails() == ["app-registration-requested"]
 
 
 def test_a_reason_belongs_to_one_decision(stage: Stage) -> None:
