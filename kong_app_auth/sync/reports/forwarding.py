@@ -26,7 +26,9 @@ LOOK_EVERY: Final = 1.0
 ENTRIES_AT_ONCE: Final = 50
 MOST_BYTES: Final = 512 * 1024
 """About the most that one request holds; the portal takes twice as much."""
-_LONGEST_WAIT: Final = 30.0
+FIRST_WAIT: Final = 1.0
+LONGEST_WAIT: Final = 30.0
+"""Seconds after a failure: the first, and the limit that doubling reaches."""
 
 _log = structlog.get_logger()
 
@@ -107,7 +109,7 @@ class ReportForwarder:
                 return
             # Whether it was counted, only the portal knows.
             self._position = None
-            self._wait = min(max(2 * self._wait, 1.0), _LONGEST_WAIT)
+            self._wait = min(max(2 * self._wait, FIRST_WAIT), LONGEST_WAIT)
             self._due = now + self._wait
             self._say(str(answer))
             return
