@@ -214,8 +214,8 @@ def test_registrations_at_one_control_plane_share_a_consumer(stage: Stage) -> No
     app = stage.application(me)
     here, there = new_id(), new_id()
     apis = [stage.api() for _ in range(4)]
-    for api, control_plane in zip(apis, (here, here, there, here), strict=True):
-        stage.implement(api, control_plane)
+    for api, gateway in zip(apis, (here, here, there, here), strict=True):
+        stage.implement(api, gateway)
     all_ = f"{stage.path}/applications/{app}/registrations"
     made = [stage.operator.post(all_, {"api_id": api})["id"] for api in apis[:3]]
     stage.operator.put(f"{all_}/{made[0]}/consumer", {"id": UNKNOWN}, expect=204)
