@@ -78,6 +78,14 @@ def _uuid(text: str) -> str:
     return known
 
 
+def _not_null(value: Any) -> Any:
+    if value is None:
+        raise PydanticCustomError("null", "must not be null")
+    return value
+
+
+NotNull = AfterValidator(_not_null)
+"""Marks a field that may be left out, and is None then, but not be null."""
 UuidText = Annotated[str, AfterValidator(_uuid), Field(json_schema_extra={"format": "uuid"})]
 """A UUID as text, in its canonical form."""
 Moment = Annotated[datetime, Field(strict=False)]

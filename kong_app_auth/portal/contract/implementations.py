@@ -1,8 +1,8 @@
 """Implementations: what an API is linked to at the gateway."""
 
-from typing import Any
+from typing import Annotated, Any
 
-from kong_app_auth.portal.contract.common import Input, Moment, Output, UuidText
+from kong_app_auth.portal.contract.common import Input, Moment, NotNull, Output, UuidText
 
 
 class ServiceReference(Input):
@@ -21,8 +21,8 @@ class ControlPlaneReference(Input):
 class CreateImplementation(Input):
     """The body of `create-api-implementation`: a service or a control plane, one of the two."""
 
-    service: ServiceReference | None = None
-    control_plane: ControlPlaneReference | None = None
+    service: Annotated[ServiceReference | None, NotNull] = None
+    control_plane: Annotated[ControlPlaneReference | None, NotNull] = None
 
 
 class ServiceView(Output):

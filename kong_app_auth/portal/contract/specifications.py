@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import StringConstraints
 
-from kong_app_auth.portal.contract.common import Input, Moment, Output
+from kong_app_auth.portal.contract.common import Input, Moment, NotNull, Output
 
 SpecificationType = Literal["oas2", "oas3", "asyncapi"]
 Content = Annotated[str, StringConstraints(min_length=1)]
@@ -15,14 +15,14 @@ class CreateSpecification(Input):
     """The body of `create-api-spec`. The type need not be given: the content says it."""
 
     content: Content
-    type: SpecificationType | None = None
+    type: Annotated[SpecificationType | None, NotNull] = None
 
 
 class UpdateSpecification(Input):
     """The body of `update-api-spec`."""
 
     content: Content = ""
-    type: SpecificationType | None = None
+    type: Annotated[SpecificationType | None, NotNull] = None
 
 
 class ValidationMessage(Output):

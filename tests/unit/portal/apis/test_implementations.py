@@ -43,6 +43,7 @@ def test_an_api_is_linked_to_a_control_plane(operator: Client, api: str) -> None
     [
         {},
         {"service": None},
+        {"service": None, "control_plane": {"control_plane_id": "fd4e1b98-3629-4dd3-acc0-759a726ffee2"}},
         {"service": {"id": "dd4e1b98-3629-4dd3-acc0-759a726ffee2"}},
         {"service": {"control_plane_id": "x", "id": "dd4e1b98-3629-4dd3-acc0-759a726ffee2"}},
         {

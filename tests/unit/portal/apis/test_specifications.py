@@ -56,6 +56,12 @@ def test_an_api_has_one_specification(operator: Client, path: str) -> None:
     assert "already exists" in problem["detail"]
 
 
+def test_a_type_is_one_that_there_is(operator: Client, path: str) -> None:
+    for wrong in (None, "oas4", 3):
+        problem = operator.post(path, {"content": YAML, "type": wrong}, expect=400)
+        assert problem["invalid_parameters"][0]["field"] == "type"
+
+
 def test_a_body_is_at_most_a_megabyte(operator: Client, path: str) -> None:
     response = operator.http.post(path, json={"content": YAML + "x" * 1024 * 1024})
 
