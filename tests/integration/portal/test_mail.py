@@ -13,13 +13,16 @@ from structlog.testing import capture_logs
 
 from kong_app_auth.portal.actors import System
 from kong_app_auth.portal.configuration import SmtpServer
+from kong_app_auth.portal.jobs import jobs
 from kong_app_auth.portal.mail import outbox
 from kong_app_auth.portal.mail.outbox import send_due
 from kong_app_auth.portal.plane import ControlPlane
 from kong_app_auth.portal.store.mail import Message
 from tests.control_plane.clients import Clients
+from tests.control_plane.scenes import Scene
 from tests.control_plane.settings import REGION, Clock, control_plane, sqlite
 from tests.control_plane.sites import EMAIL, Site
+from tests.servers.postgres import PostgresServer
 from tests.servers.smtp import Authority, Mailbox, smtp_server
 
 ACTOR = System(region=REGION)
@@ -40,10 +43,22 @@ def authority(tmp_path: Path) -> Authority:
     return Authority(tmp_path)
 
 
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> Generator[str]:
+    """An empty database of either kind."""
+    if request.param == "sqlite":
+        yield sqlite(tmp_path)
+        return
+    postgres: PostgresServer = request.getfixturevalue("postgres")
+    with postgres.database(lambda _url: None) as made:
+        yield made
+
+
 @contextmanager
-def _portal(tmp_path: Path, clock: Clock, port: int, **smtp: Any) -> Generator[ControlPlane]:
+def _portal(where: Path | str, clock: Clock, port: int, **smtp: Any) -> Generator[ControlPlane]:
     server = SmtpServer(host="127.0.0.1", port=port, **{"security": "none", "timeout": 10.0, **smtp})
-    with control_plane(sqlite(tmp_path), clock, smtp=server, mail_from="portal@example.com") as plane:
+    url = sqlite(where) if isinstance(where, Path) else where
+    with control_plane(url, clock, smtp=server, mail_from="portal@example.com") as plane:
         yield plane
 
 
@@ -192,11 +207,11 @@ def test_a_refused_recipient_holds_up_nobody_else(tmp_path: Path, clock: Clock, 
     assert [one.recipients[0] for one in mailbox.received][-1] == "later@example.com"
 
 
-def test_two_portals_at_once_send_every_mail_once(tmp_path: Path, clock: Clock, mailbox: Mailbox) -> None:
+def test_two_portals_at_once_send_every_mail_once(url: str, clock: Clock, mailbox: Mailbox) -> None:
     recipients = [f"dev-{number:02}@example.com" for number in range(3 * outbox.BATCH)]
     with ExitStack() as stack:
         port = stack.enter_context(smtp_server(mailbox))
-        planes = [stack.enter_context(_portal(tmp_path, clock, port)) for _ in range(2)]
+        planes = [stack.enter_context(_portal(url, clock, port)) for _ in range(2)]
         _put(planes[0], *recipients)
         with ThreadPoolExecutor(2) as pool:
             sent = list(pool.map(send_due, planes))
@@ -239,8 +254,8 @@ def test_no_body_and_no_address_is_in_the_log(tmp_path: Path, clock: Clock, mail
     assert not re.search(r"secret|example\.com|subject", repr(logs))
 
 
-def test_a_developer_signs_up_by_mail(tmp_path: Path, clock: Clock, mailbox: Mailbox) -> None:
-    with smtp_server(mailbox) as port, _portal(tmp_path, clock, port) as plane:
+def test_a_developer_signs_up_by_mail(url: str, clock: Clock, mailbox: Mailbox) -> None:
+    with smtp_server(mailbox) as port, _portal(url, clock, port) as plane:
         clients = Clients(plane)
         site = Site(clients, clients.operator(), auto_approve_developers=True)
         site.register()
@@ -255,3 +270,19 @@ def test_a_developer_signs_up_by_mail(tmp_path: Path, clock: Clock, mailbox: Mai
         answer = site.browser.post("/api/v3/developer/verify-email", {"token": found[2]}, expect=202)
         site.reset(answer["token"])
         site.sign_in()
+        site.browser.post("/api/v3/developer/refresh", expect=204)
+        site.browser.post("/api/v3/developer/logout", expect=204)
+
+
+def test_the_owner_of_a_key_is_warned_by_mail(url: str, clock: Clock, mailbox: Mailbox) -> None:
+    with smtp_server(mailbox) as port, _portal(url, clock, port) as plane:
+        with plane.write(ACTOR) as tx:
+            Scene(tx).credential.expires_at = tx.now + timedelta(days=30)
+        clock.forward(timedelta(days=16))
+        for job in (*jobs(), *jobs()):
+            job.run(plane)
+        clock.forward(timedelta(days=60))
+        for job in jobs():
+            job.run(plane)
+        assert _rows(plane) == []
+    assert [one.message["subject"] for one in mailbox.received] == ["An API key of Umbrella expires soon"]
