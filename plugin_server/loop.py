@@ -169,6 +169,14 @@ class Loop:
                 self._pass_the_lead()
 
     def _run(self, me: _Member) -> None:
+        try:
+            self._take_part(me)
+        except BaseException as error:  # noqa: BLE001  a worker without a leader serves nobody: a new one has to come
+            log.critical("worker failed", error=type(error).__name__, where=where(error))
+            os._exit(1)
+
+    def _take_part(self, me: _Member) -> None:
+        """Lead, and follow until the lead comes back; ends where there are followers enough."""
         while True:
             self._lead(me)
             with self._lock:

@@ -1,5 +1,6 @@
 """The loop of a worker on a real listening socket, with plugins that ask, that wait and that block."""
 
+import os
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -283,6 +284,22 @@ def test_where_the_system_gives_no_more_threads_those_that_there_are_serve_on(
             assert kong.follow(first).status == 200
             assert other.follow(second).status == 200
         assert loop.threads() == 1
+
+
+def test_a_worker_whose_leader_fails_ends_so_that_it_is_replaced(
+    path: Path, listener: socket.socket, commands: Commands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    codes: list[int] = []
+
+    def fails(_: object) -> None:
+        raise RuntimeError("not foreseen")
+
+    monkeypatch.setattr(commands, "lost", fails)
+    monkeypatch.setattr(os, "_exit", codes.append)
+    Loop(listener.fileno(), commands, nothing, max_connections=64).start()
+    with KongConnection(path) as kong:
+        assert kong.start_instance() > 0
+    wait_until(lambda: codes == [1], "it ends")
 
 
 def test_more_connections_than_it_may_hold_wait_until_one_ends(
