@@ -19,3 +19,4 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     size = parser.getgroup("size", "how long the long tests are")
     size.addoption("--refused-requests", type=int, default=10_000, help="refused requests of the memory test")
     size.addoption("--revocations", type=int, default=20, help="revocations of the test of promise 3")
+    size.addoption("--snapshot-credentials", type=int, default=20_000, help="keys in the snapshot of the feed's test")

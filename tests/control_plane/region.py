@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from sqlalchemy import select
+
 from kong_app_auth.domain.api_key import digest, mint
 from kong_app_auth.portal.actors import System
 from kong_app_auth.portal.plane import ControlPlane
@@ -98,6 +100,11 @@ class Region:
             assert found is not None
             for name, value in columns.items():
                 setattr(found, name, value)
+
+    def change_registration(self, application_id: str, status: str) -> None:
+        with self.write() as tx:
+            where = Registration.application_id == application_id
+            tx.session.scalars(select(Registration).where(where)).one().status = status
 
     def delete(self, record: type[Base], record_id: str) -> None:
         with self.write() as tx:

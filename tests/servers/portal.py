@@ -13,8 +13,6 @@ from typing import Any
 import requests
 from alembic import command
 
-from kong_app_auth.portal.actors import System
-from kong_app_auth.portal.plane import ControlPlane
 from kong_app_auth.portal.store.database import Database
 from kong_app_auth.portal.store.records import METADATA
 from kong_app_auth.portal.store.schema import configuration
@@ -81,11 +79,6 @@ def portal(url: str, directory: Path, name: str = "portal") -> Iterator[Portal]:
         yield running
     finally:
         end(running.process)
-
-
-def system(plane: ControlPlane) -> Any:
-    """A transaction that writes, in the name of the portal itself."""
-    return plane.write(System(region=REGION))
 
 
 if __name__ == "__main__":

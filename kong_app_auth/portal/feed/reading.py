@@ -5,8 +5,11 @@ closed. The first piece is there only when the answer is known to be possible.
 """
 
 from collections.abc import Generator, Iterable, Iterator
+from contextlib import closing
+from itertools import islice
 from typing import Final
 
+import msgspec
 from sqlalchemy import Row, select
 
 from kong_app_auth.portal.actors import System
@@ -21,6 +24,8 @@ from kong_app_auth.registry.feed import VERSION, Cursor, encode_end, encode_head
 MANY: Final = 10_000
 """Changes after which an answer goes no further: it ends with the transaction that this one belongs to."""
 PIECE: Final = 64 * 1024
+_HELD: Final = 16
+"""Pieces of an answer that are read at once, so that most hold no connection while they are sent."""
 _STREAMED: Final = 1000
 _NOTHING: Final = b"nothing"
 _SOMETHING: Final = b"something"
@@ -37,16 +42,30 @@ def snapshot(plane: ControlPlane, region: str) -> Pieces:
         yield from _pieces(region, Cursor(at.epoch, at.seq), lines)
 
 
-def changes(plane: ControlPlane, region: str, after: Cursor) -> Pieces | None:
+class Changes(msgspec.Struct, frozen=True):
+    """An answer to `changes`. `whole`: it is in memory, and holds no connection any more."""
+
+    pieces: Pieces
+    whole: bool
+
+
+def changes(plane: ControlPlane, region: str, after: Cursor) -> Changes | None:
     """Send what was committed after a cursor, whole transactions in their order; None: nothing was.
 
     Raises Gone for a cursor that cannot be followed.
     """
     pieces = _changes(plane, region, after)
-    if next(pieces) == _SOMETHING:
-        return pieces
-    pieces.close()
-    return None
+    if next(pieces) == _NOTHING:
+        pieces.close()
+        return None
+    begun = list(islice(pieces, _HELD))
+    return Changes(_joined(begun, pieces), whole=len(begun) < _HELD)
+
+
+def _joined(begun: list[bytes], rest: Pieces) -> Pieces:
+    with closing(rest):
+        yield from begun
+        yield from rest
 
 
 def nothing(region: str, after: Cursor) -> Pieces:

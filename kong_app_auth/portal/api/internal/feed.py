@@ -19,36 +19,39 @@ from kong_app_auth.portal.feed import reading
 from kong_app_auth.portal.feed.watching import FeedWatch, Waiter
 from kong_app_auth.registry.feed import MAX_CURSOR, MAX_WAIT, Cursor
 
-MOST_SNAPSHOTS: Final = 4
-"""At a time in one process: each holds a connection to the database."""
+MOST_STREAMS: Final = 4
+"""Snapshots, and changes as many as a snapshot, at a time in one process: each holds a connection to the database."""
+MOST_LOOKS: Final = 8
+"""Waiters that look for changes at the same time. They must not use up the threads and connections that others need."""
 
 routes = router("/internal/v1/regions", "Feed")
 
 
 class FeedService:
-    """What the application keeps for its feed: who waits, and how many snapshots are under way."""
+    """What the application keeps for its feed: who waits and looks, and how many long answers are under way."""
 
     def __init__(self, watch: FeedWatch) -> None:
         self.watch = watch
-        self._snapshots = 0
+        self.looking = asyncio.Semaphore(MOST_LOOKS)
+        self._streams = 0
 
-    def begin_snapshot(self) -> None:
+    def begin_stream(self) -> None:
         """Take one of the places. Raises Unavailable where none is left."""
-        if self._snapshots >= MOST_SNAPSHOTS:
+        if self._streams >= MOST_STREAMS:
             raise Unavailable("Too many snapshots are under way")
-        self._snapshots += 1
+        self._streams += 1
 
-    def end_snapshot(self) -> None:
+    def end_stream(self) -> None:
         """Give the place back."""
-        self._snapshots -= 1
+        self._streams -= 1
 
 
 @routes.get("/{region}/snapshot")
 async def snapshot(request: Request, region: TokensRegion) -> Response:
     """Everything that the region's gateways may know, as of one moment."""
     service = _service(request)
-    service.begin_snapshot()
-    return PieceByPiece(reading.snapshot(plane_of(request), region), service.end_snapshot)
+    service.begin_stream()
+    return PieceByPiece(reading.snapshot(plane_of(request), region), service.end_stream)
 
 
 @routes.get("/{region}/changes")
@@ -62,16 +65,30 @@ async def changes(
     cursor = Cursor.parse(after)
     if cursor is None:
         raise Gone("The cursor is none: take a snapshot")
-    plane, watch = plane_of(request), _service(request).watch
+    plane, service = plane_of(request), _service(request)
     loop = asyncio.get_running_loop()
     until = loop.time() + wait
-    with watch.waiting(region, cursor) as waiter:
+    with service.watch.waiting(region, cursor) as waiter:
         while True:
             waiter.moved.clear()
-            found = await run_in_threadpool(reading.changes, plane, region, cursor)
+            async with service.looking:
+                found = await run_in_threadpool(reading.changes, plane, region, cursor)
+            if found is not None:
+                return await _answer(service, found)
             left = until - loop.time()
-            if found is not None or left <= 0 or watch.closed or not await _moved(request, waiter, left):
-                return PieceByPiece(reading.nothing(region, cursor) if found is None else found)
+            if left <= 0 or service.watch.closed or not await _moved(request, waiter, left):
+                return PieceByPiece(reading.nothing(region, cursor))
+
+
+async def _answer(service: FeedService, found: reading.Changes) -> Response:
+    if found.whole:
+        return PieceByPiece(found.pieces)
+    try:
+        service.begin_stream()
+    except Unavailable:
+        await run_in_threadpool(found.pieces.close)
+        raise
+    return PieceByPiece(found.pieces, service.end_stream)
 
 
 async def _moved(request: Request, waiter: Waiter, seconds: float) -> bool:

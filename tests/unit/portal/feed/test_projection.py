@@ -63,7 +63,7 @@ class Daemon:
         found = reading.changes(self.plane, REGION, self.cursor)
         if found is None:
             return []
-        self.cursor, changes = read(found)
+        self.cursor, changes = read(found.pieces)
         self.contents.apply(changes)
         assert (self.cursor, self.contents) == snapshot(self.plane)
         return changes
@@ -192,7 +192,7 @@ def test_an_answer_ends_with_a_transaction_however_many_changes_it_has(
     monkeypatch.setattr(reading, "MANY", 3)
     heard = []
     while (found := reading.changes(plane, REGION, daemon.cursor)) is not None:
-        cursor, changes = read(found)
+        cursor, changes = read(found.pieces)
         assert cursor.seq > daemon.cursor.seq
         daemon.cursor = cursor
         heard.append(len(changes))
