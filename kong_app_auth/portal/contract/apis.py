@@ -11,6 +11,7 @@ from kong_app_auth.portal.store import ids
 
 MAX_ATTRIBUTES = 50
 _SLUG = re.compile(r"[\w-]{1,255}")
+_ATTRIBUTE_KEY = re.compile(r"[a-z0-9_-]{1,63}")
 
 
 def _slug(text: str) -> str:
@@ -23,9 +24,18 @@ def _slug(text: str) -> str:
     return text
 
 
+def _attribute_key(text: str) -> str:
+    # The document says it in words only.
+    if not _ATTRIBUTE_KEY.fullmatch(text):
+        raise PydanticCustomError(
+            "attribute_key", "must be 1 to 63 lower-case letters, digits, hyphens and underscores"
+        )
+    return text
+
+
 ApiName = Annotated[str, StringConstraints(min_length=1, max_length=255)]
 Slug = Annotated[str, AfterValidator(_slug)]
-AttributeKey = Annotated[str, StringConstraints(min_length=1, max_length=63, pattern=r"^[a-z0-9_-]+$")]
+AttributeKey = Annotated[str, AfterValidator(_attribute_key)]
 AttributeValue = Annotated[str, StringConstraints(min_length=1, max_length=512, pattern=r"^[^,<>]*$")]
 AttributeValues = Annotated[list[AttributeValue], Field(min_length=1, max_length=20)]
 Attributes = dict[str, list[str]]
