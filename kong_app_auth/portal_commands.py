@@ -1,4 +1,4 @@
-"""The commands of the control plane: `portal`, `token`, `vault-key`."""
+"""The commands of the control plane: `portal`, `token`, `vault-key`, `new-epoch`."""
 
 import re
 from collections.abc import Callable
@@ -12,6 +12,7 @@ from kong_app_auth.settings import LogLevel, Settings, SettingsError
 
 if TYPE_CHECKING:
     from kong_app_auth.portal.configuration import Configuration
+    from kong_app_auth.portal.store.operators import OperatorToken
     from kong_app_auth.portal.transaction import Transaction
 
 T = TypeVar("T")
@@ -31,7 +32,9 @@ PORTAL = (
     "smtp_security",
     "smtp_username",
     "smtp_password",
+    "smtp_ca_file",
     "mail_from",
+    "notify",
     "mailbox",
     "log_level",
 )
@@ -45,6 +48,7 @@ def register(app: typer.Typer) -> None:
     """Add the commands to `app`."""
     app.command("portal")(portal)
     app.command("vault-key")(vault_key)
+    app.command("new-epoch")(new_epoch)
     app.add_typer(token, name="token")
 
 
@@ -71,8 +75,20 @@ def vault_key() -> None:
     typer.echo(Vault.new_key())
 
 
+@with_settings("new-epoch", "database_url", "region", "vault_keys")
+def new_epoch(*, settings: Settings, read_again: Read) -> None:  # noqa: ARG001
+    """Have the region's sync daemons take everything anew. Needed after the database came back from a backup."""
+
+    def begin(tx: "Transaction") -> str:
+        from kong_app_auth.portal.feed import epoch
+
+        return epoch.begin_new_epoch(tx)
+
+    typer.echo(f"epoch: {_in_database(settings, begin)}")
+
+
 @token.command("create")
-@with_settings("token create", "database_url", "region")
+@with_settings("token create", "database_url", "region", "vault_keys")
 def token_create(
     *,
     settings: Settings,
@@ -95,24 +111,22 @@ def token_create(
 
 
 @token.command("list")
-@with_settings("token list", "database_url", "region")
+@with_settings("token list", "database_url", "region", "vault_keys")
 def token_list(*, settings: Settings, read_again: Read) -> None:  # noqa: ARG001
     """List the tokens of a region, without the tokens themselves."""
 
     def lines(tx: "Transaction") -> list[str]:
         from kong_app_auth.portal.services import operator_tokens
 
-        return [
-            f"{one.id}  {one.scope:5}  {_when(one.expires_at)}  {'revoked' if one.revoked_at else 'active':7}  {one.name}"
-            for one in tx.session.scalars(operator_tokens.all_tokens(tx))
-        ]
+        tokens = tx.session.scalars(operator_tokens.all_tokens(tx))
+        return [f"{one.id}  {one.scope:5}  {_when(one.expires_at)}  {_state(one)}  {one.name}" for one in tokens]
 
     for line in _in_database(settings, lines):
         typer.echo(line)
 
 
 @token.command("revoke")
-@with_settings("token revoke", "database_url", "region")
+@with_settings("token revoke", "database_url", "region", "vault_keys")
 def token_revoke(
     *,
     settings: Settings,
@@ -141,6 +155,7 @@ def configuration(settings: Settings) -> "Configuration":
             settings.smtp_security.value,
             settings.smtp_username,
             _secret(settings.smtp_password) or None,
+            None if settings.smtp_ca_file is None else str(settings.smtp_ca_file),
         )
     return Configuration(
         regions=_list(settings.portal_regions),
@@ -150,6 +165,7 @@ def configuration(settings: Settings) -> "Configuration":
         feed_tokens=_pairs("feed_tokens", _secret(settings.feed_tokens)),
         smtp=smtp,
         mail_from=settings.mail_from,
+        notify=_addresses(settings.notify),
         mailbox=settings.mailbox,
         gateway_urls=_pairs("gateway_urls", settings.gateway_urls),
         trusted_proxies=settings.trusted_proxies,
@@ -175,6 +191,16 @@ def _pairs(setting: str, text: str) -> dict[str, str]:
     return pairs
 
 
+def _addresses(text: str) -> dict[str, tuple[str, ...]]:
+    found: dict[str, tuple[str, ...]] = {}
+    for part in _list(text):
+        region, separator, address = part.partition("=")
+        if not separator or "@" not in address:
+            raise SettingsError("notify is written region=address, with commas between")
+        found[region.strip()] = (*found.get(region.strip(), ()), address.strip())
+    return found
+
+
 def _expiry(text: str) -> datetime | None:
     if text == "never":
         return None
@@ -182,6 +208,10 @@ def _expiry(text: str) -> datetime | None:
     if found is None:
         fail("--expires-in is written 12h, 30d, 8w, 1y, or never")
     return datetime.now(UTC) + timedelta(hours=int(found["number"]) * _HOURS[found["unit"]])
+
+
+def _state(token: "OperatorToken") -> str:
+    return "revoked" if token.revoked_at else "active "
 
 
 def _when(moment: datetime | None) -> str:

@@ -179,7 +179,7 @@ class Settings(BaseSettings):
     vault_keys: SecretStr | None = Field(
         None,
         description="The keys that secrets of others are sealed with, with commas between: the first seals, all open. "
-        "`kong-app-auth vault-key` makes one. Default with SQLite: a file beside the database. There is no flag for it.",
+        "`kong-app-auth vault-key` makes one. Default with SQLite: a file beside the database. No flag.",
     )
     feed_tokens: SecretStr | None = Field(
         None,
@@ -196,6 +196,11 @@ class Settings(BaseSettings):
     smtp_security: SmtpSecurity = Field(SmtpSecurity.STARTTLS, description="`none`, `starttls` or `tls`.")
     smtp_username: str | None = Field(None, description="The user there.")
     smtp_password: SecretStr | None = Field(None, description="The password there. There is no flag for it.")
+    smtp_ca_file: Path | None = Field(None, description="The certificates to trust the mail server by, in PEM.")
+    notify: str = Field(
+        "",
+        description="The operators who are told of requests, by region or id of a portal: `eu=admin@example.com,…`.",
+    )
     mail_from: str = Field("portal@localhost", description="The sender of mails.")
     mailbox: bool = Field(
         False, description="Show all mail on the page `/mailbox` of the portal. For trying out, never for production."

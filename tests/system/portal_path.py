@@ -34,7 +34,8 @@ class PortalPath(DataPath):
         self.portal_url = f"http://127.0.0.1:{self._port}"
         self.database = f"sqlite:///{directory / 'portal.db'}"
         self.feed_token = secrets.token_urlsafe(32)
-        self.operator = Client(httpx.Client())
+        self._clients = contextlib.ExitStack()
+        self.operator = self._client()
 
     def start(self) -> None:
         self.start_control_plane()
@@ -44,9 +45,8 @@ class PortalPath(DataPath):
         """Start the portal alone, and make a token for `operator`."""
         self.start_portal()
         token = self.run_own("token", "create", "--name", "tests")
-        self.operator = Client(
-            httpx.Client(base_url=self.portal_url, headers={"authorization": f"Bearer {token}"}, timeout=30)
-        )
+        self.operator = self._client()
+        self.operator.http.headers["authorization"] = f"Bearer {token}"
 
     def start_portal(self) -> None:
         """Start the portal and wait until it answers."""
@@ -54,7 +54,7 @@ class PortalPath(DataPath):
         wait_until(lambda: self._answers() == 401, f"the portal is up: {self.directory}/portal.log")
 
     def stop(self) -> None:
-        self.operator.http.close()
+        self._clients.close()
         if self.portal is not None:
             end(self.portal)
         super().stop()
@@ -76,7 +76,11 @@ class PortalPath(DataPath):
 
     def visitor(self, portal: dict[str, Any]) -> Client:
         """Somebody at a portal's address."""
-        return Client(httpx.Client(base_url=self.portal_url, timeout=30), f"/p/{self.slug(portal)}")
+        return self._client(f"/p/{self.slug(portal)}")
+
+    def _client(self, prefix: str = "") -> Client:
+        http = self._clients.enter_context(httpx.Client(base_url=self.portal_url, timeout=30))
+        return Client(http, prefix)
 
     def signed_up(self, portal: dict[str, Any], email: str) -> Client:
         """Sign up with this address and set a password by the link in the mail; not signed in yet."""
@@ -93,13 +97,9 @@ class PortalPath(DataPath):
         with httpx.Client(base_url=self.portal_url, timeout=30) as browser:
 
             def look() -> str | None:
-                page = browser.get("/mailbox").text
-                pages = [
-                    page,
-                    *(browser.get(link).text for link in re.findall(r'(?:href|src)="(/mailbox/[^"]+)"', page)),
-                ]
-                found = [token for text in pages for token in re.findall(r"token=([0-9a-f-]{36})", text)]
-                return found[0] if found else None
+                mails = re.findall(r'href="(mailbox/[0-9a-f-]{36})"', browser.get("/mailbox").text)
+                texts = (browser.get(f"/{mail}/text").text for mail in mails)
+                return next((found[1] for text in texts if (found := re.search(r"token=([0-9a-f-]{36})", text))), None)
 
             found = wait_until(look, "a mail with a link")
             assert found

@@ -117,7 +117,7 @@ def _at_portal(request: Request, plane: Plane) -> PortalAccess:
             raise NotFound("There is no portal at this address")
         actor: SignedIn | Anonymous = Anonymous(portal.id, portal.region)
         token = request.cookies.get(ACCESS_COOKIE)
-        if token and len(token) <= MAX_TOKEN:
+        if token and len(token) <= MAX_TOKEN and portal.authentication_enabled:
             found = tx.session.execute(
                 select(DeveloperSession.id, Developer.id)
                 .join(Developer, Developer.id == DeveloperSession.developer_id)

@@ -52,7 +52,7 @@ class Database:
             options = {"connect_args": {"timeout": _BUSY_MS / 1000}, "pool_size": pool, "max_overflow": pool}
             Path(parsed.database or "").expanduser().resolve().parent.mkdir(parents=True, exist_ok=True)
         try:
-            self.engine: Engine = create_engine(parsed, **options)
+            self.engine: Engine = create_engine(parsed, hide_parameters=True, **options)
         except NoSuchModuleError:
             raise WrongUrl("the driver of this database is not installed") from None
         self.is_sqlite = parsed.get_backend_name() == "sqlite"

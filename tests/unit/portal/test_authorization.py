@@ -185,3 +185,11 @@ def test_a_regions_token_opens_that_regions_feed_only(clients: Clients, world: W
     daemon.http.headers["authorization"] = f"Bearer {FEED_TOKEN}-us"
 
     assert _wrong(_statuses(daemon, world, lambda _, path: path.startswith("/internal/v1/regions")), 401, 403) == {}
+
+
+def test_a_portal_without_authentication_knows_no_sessions(clients: Clients, world: World, operator: Client) -> None:
+    portal = world.ids["portalId"][0]
+    member = signed_in(clients, portal)
+    operator.patch(f"/v3/portals/{portal}", {"authentication_enabled": False})
+
+    member.get("/api/v3/developer/me", expect=401)

@@ -19,7 +19,7 @@ HERE = Path(__file__).parent
 EXAMPLES = int(os.environ.get("CONTRACT_EXAMPLES", "3"))
 """Random requests an operation, beside those of the documents' examples and the systematic ones."""
 
-CHOICES = dict.fromkeys(BASES, [()]) | {
+CHOICES = {key: [()] for key in BASES} | {
     # Signing out ends the session that the others need, so it comes last.
     "dev-portal-v3.yaml": [("--exclude-operation-id=logout",), ("--include-operation-id=logout",)]
 }
