@@ -192,11 +192,20 @@ class ByPortal:
     def _developer_does(self, method: str, path: str, body: Any = None, *, but: int | None = None) -> Any:
         return self._call(self._developer, method, f"{self._address}/api/v3{path}", body, but=but)
 
-    def _call(self, who: requests.Session, method: str, path: str, body: Any = None, *, but: int | None = None) -> Any:
+    def _call(
+        self,
+        who: requests.Session,
+        method: str,
+        path: str,
+        body: dict[str, Any] | None = None,
+        *,
+        but: int | None = None,
+    ) -> Any:
         """Call the API and print the call; what is neither a success nor the status `but` ends the demo."""
         answer = who.request(method, self._url + path, json=body, timeout=_TIMEOUT)
         role = "operator " if who is self._operator else "developer"
-        name = "" if not isinstance(body, dict) else str(body.get("name") or body.get("status") or "")
+        said: dict[str, Any] = body or {}
+        name = str(said.get("name") or said.get("status") or "")
         shown = escape(_UUID.sub(r"\1…", path))
         self._console.print(
             f"     {role} {method:6} {shown}  [green]{answer.status_code}[/green]  [dim]{escape(name)}[/dim]"

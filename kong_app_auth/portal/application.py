@@ -2,11 +2,13 @@
 
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
+from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 
 from kong_app_auth.portal.api.addresses import PortalPaths
 from kong_app_auth.portal.api.internal.feed import FeedService
 from kong_app_auth.portal.api.problems import install
 from kong_app_auth.portal.api.request_id import RequestId
+from kong_app_auth.portal.api.too_large import TooLarge
 from kong_app_auth.portal.feed.watching import FeedWatch
 from kong_app_auth.portal.metrics import PortalMetrics
 from kong_app_auth.portal.plane import ControlPlane
@@ -23,7 +25,6 @@ def application(plane: ControlPlane) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        max_body_size=MAX_BODY,
     )
     app.state.plane = plane
     app.state.feed = FeedService(FeedWatch(plane))
@@ -33,6 +34,8 @@ def application(plane: ControlPlane) -> FastAPI:
         app.include_router(each)
         app.state.routes += [route for route in each.routes if isinstance(route, APIRoute)]
     app.add_middleware(PortalPaths)
+    app.add_middleware(RequestBodyLimitMiddleware, max_body_size=MAX_BODY)
+    app.add_middleware(TooLarge)
     app.add_middleware(RequestId)
     install(app)
     return app

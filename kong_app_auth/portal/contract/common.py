@@ -20,6 +20,8 @@ from kong_app_auth.portal.store import ids
 
 MAX_LABELS = 50
 MAX_LABEL = 63
+RESERVED_LABELS = ("kong", "konnect", "mesh", "kic", "_")
+"""What the names of labels do not begin with, by the contract's description of `Labels`."""
 REGIONS = ("us", "eu", "au", "me", "in", "sg")
 
 
@@ -98,6 +100,8 @@ LabelValue = Annotated[
 def _label(key: str) -> str:
     if not 1 <= len(key) <= MAX_LABEL:
         raise PydanticCustomError("is_label", "the name of a label has 1 to 63 characters")
+    if key.startswith(RESERVED_LABELS):
+        raise PydanticCustomError("is_label", "names of labels that begin so are Konnect's own")
     return key
 
 

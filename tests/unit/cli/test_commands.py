@@ -31,6 +31,12 @@ EVERY_COMMAND = [
     ["registry", "verify"],
     ["registry", "acl"],
     ["doctor"],
+    ["portal"],
+    ["vault-key"],
+    ["new-epoch"],
+    ["token", "create"],
+    ["token", "list"],
+    ["token", "revoke"],
 ]
 
 
@@ -76,15 +82,17 @@ def test_no_command_takes_a_password_as_a_flag() -> None:
     for name, command in commands().items():
         given = {option for parameter in command.params for option in parameter.opts}
         assert not [option for option in given if "password" in option or "secret" in option], name
-    assert {name for name in Settings.model_fields if "password" in name} == WITHOUT_FLAG
+    secret = {name for name in Settings.model_fields if "password" in name or "token" in name or "vault" in name}
+    assert secret | {"database_url"} == WITHOUT_FLAG
 
 
 def test_flags_are_those_of_the_settings() -> None:
-    own = {"--config", "--dump", "--with-database", "--once", "--table"}
+    own = {"--config", "--dump", "--with-database", "--once", "--from-file", "--table"}
+    own |= {"--name", "--scope", "--expires-in"}
     known = {flag(name) for name in Settings.model_fields} | own
     for name, command in commands().items():
         given = {parameter.opts[0] for parameter in command.params if isinstance(parameter, TyperOption)}
-        assert given
+        assert given or name == "vault-key"
         assert given <= known, name
 
 

@@ -81,3 +81,15 @@ def test_a_deleted_portal_is_gone(operator: Client) -> None:
 
     operator.get(f"/v3/portals/{portal['id']}", expect=404)
     operator.get("/v3/portals/not-a-uuid", expect=404)
+
+
+def test_a_body_that_is_too_large_is_told_as_a_problem(operator: Client) -> None:
+    problem = operator.post("/v3/portals", {"name": "x", "description": "d" * 1024 * 1024}, expect=413)
+
+    assert problem["title"] == "Content Too Large"
+
+
+def test_labels_that_are_konnects_own_are_refused(operator: Client) -> None:
+    problem = operator.post("/v3/portals", {"name": "x", "labels": {"konnect-a": "b"}}, expect=400)
+
+    assert problem["invalid_parameters"][0]["rule"] == "is_label"
