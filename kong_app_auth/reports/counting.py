@@ -102,12 +102,10 @@ class Reporter:
             tally.lost += requests  # they are counted, and cannot be found by their request id
         for _ in range(len(self._refused)):
             at, reason, status, request_id, *ids = self._refused.popleft()
-            application_id, credential_id, api_id, service_id = map(id_or_none, ids)
-            tally.count(int(at), application_id, api_id, reason)
+            application, credential, api, service = map(id_or_none, ids)
+            tally.count(int(at), application, api, reason)
             if request_id is not None and is_request_id(request_id):
-                tally.refuse(
-                    Refusal(request_id, int(at), reason, status, application_id, credential_id, api_id, service_id)
-                )
+                tally.refuse(Refusal(request_id, int(at), reason, status, application, credential, api, service))
 
     def _start(self) -> None:
         with self._lock:

@@ -86,7 +86,7 @@ def window(
     if granularity == "trend":
         return Window(_floor(start, MINUTE, zone), end, zone, None)
     seconds = (end - start).total_seconds()
-    chosen = granularity or next((name for most, name in _DEFAULTS if seconds <= most), "daily")
+    chosen: str = granularity or next((name for most, name in _DEFAULTS if seconds <= most), "daily")
     step = _STEPS.get(chosen)
     if step is None:
         raise invalid("granularity", "is finer than what is counted: minutes")
