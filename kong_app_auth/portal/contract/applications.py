@@ -6,7 +6,7 @@ from typing import Annotated, Final, Literal
 from pydantic import AfterValidator, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
-from kong_app_auth.portal.contract.common import Input, LabelsUpdate, Moment, Output, Reference, UuidText
+from kong_app_auth.portal.contract.common import Input, LabelsUpdate, Moment, NotNull, Output, Reference, UuidText
 from kong_app_auth.portal.contract.strategies import EmbeddedStrategyView, PortalStrategyView
 
 MAX_SCOPES: Final = 50
@@ -53,7 +53,7 @@ class CreateApplicationForOwner(Input):
 class UpdateApplicationOwner(Input):
     """The body of the operators' `update-application`."""
 
-    owner: Owner | None = None
+    owner: Annotated[Owner | None, NotNull] = None
 
 
 class CreateOwnApplication(Input):
