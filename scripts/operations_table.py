@@ -83,8 +83,8 @@ def document() -> str:
     head = (
         "# The portal's API, operation by operation\n\n"
         "<!-- made by scripts/operations_table.py; a test compares it with the routes -->\n\n"
-        f"Of the {total} operations of Konnect's documents that are in scope, {served} are served. Every answer of each\n"
-        "is held against the documents in the tests. How to call them: [portal.md](portal.md).\n"
+        f"Of the {total} operations of Konnect's documents that are in scope, {served} are served. Every answer of\n"
+        "each is held against the documents in the tests. How to call them: [portal.md](portal.md).\n"
     )
     return "\n\n".join([head.rstrip(), *parts, "\n".join(extra)]) + "\n"
 

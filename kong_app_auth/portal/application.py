@@ -29,10 +29,10 @@ def application(plane: ControlPlane) -> FastAPI:
     app.state.plane = plane
     app.state.feed = FeedService(FeedWatch(plane))
     app.state.metrics = PortalMetrics()
-    app.state.routes = []
-    for each in routers():
-        app.include_router(each)
-        app.state.routes += [route for route in each.routes if isinstance(route, APIRoute)]
+    each_router = routers()
+    for one in each_router:
+        app.include_router(one)
+    app.state.routes = [route for one in each_router for route in one.routes if isinstance(route, APIRoute)]
     app.add_middleware(PortalPaths)
     app.add_middleware(RequestBodyLimitMiddleware, max_body_size=MAX_BODY)
     app.add_middleware(TooLarge)

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, StringConstraints
 
-from kong_app_auth.portal.contract.common import Input, Moment, Output
+from kong_app_auth.portal.contract.common import Input, Moment, NotNull, Output
 
 Metric = Literal[
     "request_count",
@@ -114,7 +114,7 @@ class QueryApplicationAnalytics(Input):
 
     metrics: Annotated[list[Metric], Field(min_length=1, max_length=1)] = ["request_count"]  # noqa: RUF012
     dimensions: Annotated[list[Dimension], Field(max_length=2)] = []  # noqa: RUF012
-    granularity: Granularity | None = None
+    granularity: Annotated[Granularity | None, NotNull] = None
     time_range: TimeRange = RelativeTimeRange(type="relative", time_range="1h")
     filters: Annotated[list[Filter], Field(max_length=50)] = []  # noqa: RUF012
 

@@ -74,7 +74,7 @@ def query(tx: Transaction, portal_id: str, developer_id: str, asked: QueryApplic
             )
         )
     if len(set(asked.dimensions)) < len(asked.dimensions):
-        raise Invalid(InvalidParameter(field="dimensions", reason="holds one twice", rule="unique_items"))
+        raise Invalid(InvalidParameter(field="dimensions", reason="holds one twice", rule="invalid"))
     seen = window(asked.time_range, asked.granularity, "time" in asked.dimensions, tx.now)
     own = applications_of(portal_id, developer_id).with_only_columns(Application.id)
     conditions = [
