@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast test-integration lint format proto bench docs lock clean
+.PHONY: help demo servers test test-fast test-integration lint format proto bench docs lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 20
@@ -21,7 +21,17 @@ $(STAMP): requirements/dev.txt pyproject.toml
 demo: $(STAMP) ## the whole data path on this machine, with a tour (ONCE=1: end after it; FILE=1: without a portal)
 	@$(BIN)/kong-app-auth demo $(if $(ONCE),--once,) $(if $(FILE),--from-file,)
 
-test: lint ## everything: linters, types, unit, integration, conformance and fault tests
+servers: ## PostgreSQL for the tests: Debian's package, for no wheel serves
+	@if ! command -v initdb >/dev/null && ! ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1; then \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    echo "installing Debian's postgresql for the tests: no wheel serves"; \
+	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends postgresql >/dev/null; \
+	  else \
+	    echo "PostgreSQL is not installed: its tests are skipped (Debian: apt-get install postgresql)"; \
+	  fi; \
+	fi
+
+test: lint servers ## everything: linters, types, unit, integration, conformance and fault tests
 	$(BIN)/python -m pytest
 
 test-fast: $(STAMP) ## the tests without servers, in seconds

@@ -100,7 +100,7 @@ def _range(asked: RelativeTimeRange | AbsoluteTimeRange, zone: ZoneInfo, now: da
     if isinstance(asked, AbsoluteTimeRange):
         for name, moment in (("start", asked.start), ("end", asked.end)):
             if moment.tzinfo is None or moment.year not in _YEARS:
-                raise invalid(f"time_range.{name}", "must be a time with its zone, of this century", "is_date_time")
+                raise invalid(f"time_range.{name}", "must be a time with its zone, of this century")
         if asked.start >= asked.end:
             raise invalid("time_range.end", "must be after start")
         return asked.start.astimezone(UTC), asked.end.astimezone(UTC)

@@ -30,14 +30,15 @@ def shell(page: Path) -> str:
 
 def run(script: str, directory: Path, redis_port: int) -> str:
     """Run commands as a reader would, but on free ports; what they leave running is ended."""
-    proxy, admin, metrics = free_port(), free_port(), free_port()
-    for port, instead in ((6379, redis_port), (8000, proxy), (8001, admin), (8190, metrics)):
+    proxy, admin, portal, metrics = (free_port() for _ in range(4))
+    for port, instead in ((6379, redis_port), (8000, proxy), (8001, admin), (8080, portal), (8190, metrics)):
         script = script.replace(f":{port}", f":{instead}")
     environment = {key: value for key, value in os.environ.items() if not key.startswith("APP_AUTH_")}
     environment |= {
         "APP_AUTH_PROXY_LISTEN": f"127.0.0.1:{proxy}",
         "APP_AUTH_ADMIN_LISTEN": f"127.0.0.1:{admin}",
         "APP_AUTH_METRICS_ADDRESS": f"127.0.0.1:{metrics}",
+        "APP_AUTH_PORTAL_LISTEN": f"127.0.0.1:{portal}",
     }
     environment["PATH"] = f"{Path(sys.executable).parent}:{environment['PATH']}"
     shell = subprocess.Popen(

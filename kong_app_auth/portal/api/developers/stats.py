@@ -1,5 +1,9 @@
 """`/api/v3/stats`."""
 
+from typing import Annotated
+
+from fastapi import Body
+
 from kong_app_auth.portal.api.routes import router
 from kong_app_auth.portal.api.security import Member
 from kong_app_auth.portal.contract.analytics import AnalyticsAnswer, AnalyticsConfig, QueryApplicationAnalytics
@@ -10,9 +14,10 @@ routes = router("/api/v3/stats", "Application Analytics")
 
 
 @routes.post("")
-def query_application_analytics(access: Member, asked: QueryApplicationAnalytics | None = None) -> AnalyticsAnswer:
+def query_application_analytics(
+    access: Member, asked: Annotated[QueryApplicationAnalytics, Body(default_factory=QueryApplicationAnalytics)]
+) -> AnalyticsAnswer:
     """`query-application-analytics`."""
-    asked = asked or QueryApplicationAnalytics()
     with access.read() as tx:
         found = analytics.query(tx, access.portal.id, access.developer_id, asked)
         return analytics_view(tx, found, asked.metrics[0])

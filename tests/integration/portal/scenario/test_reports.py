@@ -72,12 +72,11 @@ def test_requests_are_counted_and_the_key_has_a_last_use(path: PortalPath, calle
         assert path.ask("grace", f"/{SERVICE}").status == 200
     assert counted(caller, lambda usage: usage["allowed"] >= before + 7)["allowed"] == before + 7
     hour = {"metrics": ["request_count"], "dimensions": ["application", "status_code_grouped"]}
-    (event,) = caller.developer.post("/api/v3/stats", hour, expect=200)["data"]
-    assert event["event"] == {
-        "application": caller.application,
-        "status_code_grouped": "allowed",
-        "request_count": before + 7,
-    }
+    events = [one["event"] for one in caller.developer.post("/api/v3/stats", hour, expect=200)["data"]]
+    # Beside it there may be what was refused before the gateway knew the key.
+    assert [one for one in events if one["status_code_grouped"] == "allowed"] == [
+        {"application": caller.application, "status_code_grouped": "allowed", "request_count": before + 7}
+    ]
     use = caller.developer.get(f"/api/v3/applications/{caller.application}/credentials/{caller.credential}/usage")
     assert use["last_used_at"] is not None
 

@@ -597,7 +597,6 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_registrations_status"), ["status"], unique=False)
 
 
-
 def downgrade() -> None:
     """Go backwards."""
     with op.batch_alter_table("registrations", schema=None) as batch_op:
