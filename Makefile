@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+# Most of the tests wait for servers most of the time.
+JOBS ?= 3
 
 .DEFAULT_GOAL := help
 .PHONY: help demo servers test test-fast test-integration lint format proto bench docs lock clean
@@ -31,8 +33,8 @@ servers: ## PostgreSQL for the tests: Debian's package, for no wheel serves
 	  fi; \
 	fi
 
-test: lint servers ## everything: linters, types, unit, integration, conformance and fault tests
-	$(BIN)/python -m pytest
+test: lint servers ## everything: linters, types, unit, integration, conformance and fault tests (JOBS=3 at a time)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 
 test-fast: $(STAMP) ## the tests without servers, in seconds
 	$(BIN)/python -m pytest tests/unit

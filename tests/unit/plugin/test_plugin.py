@@ -200,6 +200,7 @@ class TestKeyInHeader:
     @pytest.mark.parametrize(
         "value",
         [f" {GOOD}", f"{GOOD} ", GOOD.upper()[:40], "short", "x" * 513, "\xff" * 30, "k\0" * 20, "x" * 1_000_000],
+        ids=["space before", "space after", "upper case", "short", "long", "high bytes", "NULs", "a megabyte"],
     )
     def test_garbage_is_malformed(self, ask: Ask, value: str) -> None:
         reason = ask({"apikey": value}).reason

@@ -57,7 +57,11 @@ def test_an_imported_key_is_found_too(stage: Stage) -> None:
     assert stage.operator.get(place)["data"][0]["status"] == "revoked"
 
 
-@pytest.mark.parametrize("key", [api_key.mint(REGION), api_key.mint("us"), "x", "ключ", "?" * 512, "a b\tc"])
+@pytest.mark.parametrize(
+    "key",
+    [api_key.mint(REGION), api_key.mint("us"), "x", "ключ", "?" * 512, "a b\tc"],
+    ids=["unknown", "another region's", "short", "no ASCII", "long", "white space"],
+)
 def test_the_answer_is_the_same_for_what_is_no_key(stage: Stage, key: str) -> None:
     client, path = _anybody(stage)
     before = stage.changes()
