@@ -54,10 +54,15 @@ class PortalPath(DataPath):
         wait_until(lambda: self._answers() == 401, f"the portal is up: {self.directory}/portal.log")
 
     def stop(self) -> None:
+        self.stop_control_plane()
+        super().stop()
+
+    def stop_control_plane(self) -> None:
+        """End the portal at once."""
         self._clients.close()
         if self.portal is not None:
             end(self.portal)
-        super().stop()
+        end(self.valkey.process)
 
     def wait_until_well(self) -> None:
         wait_until(self._is_whole, "all processes of the plugin server are there")
@@ -154,4 +159,4 @@ def portal_path(kong: Kong | None, *, synced: bool = True) -> Generator[PortalPa
                 print(f"--- the end of {log}.log\n{path.log(log)[-3000:]}")
             raise
         finally:
-            path.stop()
+            path.stop() if synced else path.stop_control_plane()
