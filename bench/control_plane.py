@@ -136,6 +136,7 @@ def fill(path: PortalPath, plan: Plan, console: Console) -> Filled:
         for application in applications:
             for api in apis:
                 own = {"application_id": application, "api_id": api, "status": "approved", "fields": {}}
+                own["portal_id"] = portal["id"]
                 yield Registration, {"id": new_id(), **times, **own}
         for number in range(plan.credentials):
             own = {"application_id": applications[number % len(applications)], "display_name": "key", "region": REGION}

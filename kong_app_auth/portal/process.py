@@ -153,8 +153,8 @@ def _listening(listen: str) -> Generator[socket.socket]:
     except (OSError, ValueError, OverflowError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is written host:port"
         raise Unusable(f"the portal cannot listen at {listen}: {why}") from None
-    # Accepted connections inherit it. (asyncio sets it for them only where the listener names its protocol.) Without it an
-    # answer in two pieces waits 40 ms for the client's delayed acknowledgement.
+    # Accepted connections inherit it (asyncio sets it only where the listener names its protocol). Without it an answer
+    # in two pieces waits 40 ms for the client's delayed acknowledgement.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     with listener:
         yield listener

@@ -81,7 +81,9 @@ class Region:
                 )
             )
             tx.session.flush()
-            tx.session.add(Registration(application_id=application_id, api_id=self.api, status=status))
+            tx.session.add(
+                Registration(portal_id=self.portal, application_id=application_id, api_id=self.api, status=status)
+            )
             for one in digests:
                 tx.session.add(
                     Credential(

@@ -34,7 +34,9 @@ class Scene:
         )
         tx.session.add(self.application)
         tx.session.flush()
-        self.registration = Registration(application_id=self.application.id, api_id=self.api.id, status="pending")
+        self.registration = Registration(
+            portal_id=self.portal.id, application_id=self.application.id, api_id=self.api.id, status="pending"
+        )
         self.credential = Credential(
             region=REGION, application_id=self.application.id, display_name="production", digest="0" * 64
         )

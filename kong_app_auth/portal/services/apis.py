@@ -16,7 +16,7 @@ from kong_app_auth.portal.errors import Conflict, NotFound, invalid
 from kong_app_auth.portal.services.specification_rules import Examined
 from kong_app_auth.portal.store import ids
 from kong_app_auth.portal.store.apis import Api, ApiSpecification, Implementation, Publication
-from kong_app_auth.portal.store.applications import Application, Registration
+from kong_app_auth.portal.store.applications import Registration
 from kong_app_auth.portal.store.portals import Portal
 from kong_app_auth.portal.store.teams import TeamRole
 from kong_app_auth.portal.transaction import Transaction
@@ -135,16 +135,16 @@ def delete(tx: Transaction, api_id: str) -> None:
     tx.session.flush()
 
 
-def registrations(tx: Transaction, api_id: str) -> Select[Registration]:
-    """Select the registrations of an API, with application and portal. Raises NotFound."""
+def registrations(tx: Transaction, api_id: str, *, joined: bool = True) -> Select[Registration]:
+    """Select the registrations of an API. Raises NotFound.
+
+    `joined`: with application and portal, so that their columns can be filtered by, which takes its time.
+    """
+    statement = select(Registration)
+    if joined:
+        statement = statement.join(Registration.application).join(Portal, Portal.id == Registration.portal_id)
     api = the_api(tx, api_id)
-    return (
-        select(Registration)
-        .join(Registration.application)
-        .join(Portal, Portal.id == Application.portal_id)
-        .where(Registration.api_id == api.id)
-        .options(joinedload(Registration.application))
-    )
+    return statement.where(Registration.api_id == api.id).options(joinedload(Registration.application))
 
 
 def portals_of(tx: Transaction, found: Sequence[Registration]) -> dict[str, Portal]:

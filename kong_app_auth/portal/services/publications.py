@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Final
 
-from sqlalchemy import Select, func, or_, select, tuple_
+from sqlalchemy import Select, and_, func, or_, select, tuple_
 from sqlalchemy.orm import joinedload
 
 from kong_app_auth.portal.contract.publications import PutPublication
@@ -87,7 +87,7 @@ def unpublish(tx: Transaction, api_id: str, portal_id: str) -> None:
 
 
 def warnings(tx: Transaction, publications: Iterable[Publication]) -> dict[str, list[str]]:
-    """Say what is odd about publications, by their ids; one SQL statement for all of them."""
+    """Say what is odd about publications, by their ids; at most two SQL statements for all of them."""
     found = list(publications)
     refused = _refused_registrations(tx, found)
     return {one.id: _warnings(one, refused.get(one.id, 0)) for one in found}
@@ -107,24 +107,39 @@ def _warnings(publication: Publication, refused: int) -> list[str]:
 
 
 def _refused_registrations(tx: Transaction, publications: list[Publication]) -> dict[str, int]:
-    """Count, by publication, the registrations of applications whose strategy is not that of the publication."""
+    """Count, by publication, the registrations of applications whose strategy is not that of the publication.
+
+    Most portals have no such applications. That is found in an index, without a look at any registration.
+    """
+    publications = _with_other_strategies(tx, publications)
     if not publications:
         return {}
     counted = (
         select(Publication.id, func.count())
-        .join(Registration, Registration.api_id == Publication.api_id)
-        .join(Application, Application.id == Registration.application_id)
+        .join(Application, Application.portal_id == Publication.portal_id)
+        .join(
+            Registration,
+            and_(Registration.application_id == Application.id, Registration.api_id == Publication.api_id),
+        )
         .where(
             tuple_(Publication.api_id, Publication.portal_id).in_(
                 [(one.api_id, one.portal_id) for one in publications]
             ),
-            Application.portal_id == Publication.portal_id,
             Registration.status.in_(("approved", "pending")),
             or_(Publication.auth_strategy_id.is_(None), Application.auth_strategy_id != Publication.auth_strategy_id),
         )
         .group_by(Publication.id)
     )
     return {found[0]: found[1] for found in tx.session.execute(counted)}
+
+
+def _with_other_strategies(tx: Transaction, publications: list[Publication]) -> list[Publication]:
+    held = select(Application.portal_id, Application.auth_strategy_id).distinct()
+    portals = {one.portal_id for one in publications}
+    strategies: dict[str, set[str]] = {}
+    for portal_id, strategy_id in tx.session.execute(held.where(Application.portal_id.in_(portals))):
+        strategies.setdefault(portal_id, set()).add(strategy_id)
+    return [one for one in publications if strategies.get(one.portal_id, set()) - {one.auth_strategy_id}]
 
 
 def _publication(tx: Transaction, api: Api, portal: Portal) -> Publication | None:

@@ -23,7 +23,8 @@ class Application(Entity):
     __table_args__ = (
         CheckConstraint("(developer_id IS NULL) <> (team_id IS NULL)", name="one_owner"),
         UniqueConstraint("auth_strategy_id", "client_id"),
-        Index("ix_applications_portal_created", "portal_id", "created_at"),
+        Index("ix_applications_portal_created", "portal_id", "created_at", "id"),
+        Index("ix_applications_portal_strategy", "portal_id", "auth_strategy_id"),
     )
 
     portal_id: Mapped[str] = mapped_column(Id, ForeignKey("portals.id"))
@@ -51,15 +52,21 @@ class Registration(Entity):
     """An application with an API: approved, pending, revoked or rejected; only approved ones pass traffic.
 
     `fields` are the applicant's answers to the portal's own fields; `reason` is what the approver said, `consumer` a
-    Kong consumer that the gateway is to take the application for.
+    Kong consumer that the gateway is to take the application for. `portal_id` is the application's: a portal's list of
+    registrations would otherwise have to look at every application.
     """
 
     __tablename__ = "registrations"
-    __table_args__ = (UniqueConstraint("application_id", "api_id"),)
+    __table_args__ = (
+        UniqueConstraint("application_id", "api_id"),
+        Index("ix_registrations_portal_created", "portal_id", "created_at", "id"),
+        Index("ix_registrations_api_created", "api_id", "created_at", "id"),
+    )
 
+    portal_id: Mapped[str] = mapped_column(Id, ForeignKey("portals.id"))
     application_id: Mapped[str] = mapped_column(Id, ForeignKey("applications.id"))
-    api_id: Mapped[str] = mapped_column(Id, ForeignKey("apis.id"), index=True)
-    status: Mapped[str] = mapped_column(String(16), index=True)
+    api_id: Mapped[str] = mapped_column(Id, ForeignKey("apis.id"))
+    status: Mapped[str] = mapped_column(String(16))
     fields: Mapped[dict[str, Any]] = mapped_column(default=dict)
     reason: Mapped[str | None] = mapped_column(String(1000))
     consumer: Mapped[dict[str, Any] | None]

@@ -12,8 +12,8 @@ from tests.control_plane.inhabited import World, inhabited
 from tests.control_plane.statements import counted
 from tests.unit.portal.test_authorization import ROUTES, _filled, _for_members, _for_operators
 
-MOST_TO_READ = 8
-"""Who asks, the record that the path names, the count, the page, and what hangs on its records."""
+MOST_TO_READ = 9
+"""Who asks, the record that the path names, the count, the ids of the page, its records, and what hangs on them."""
 LISTS = {
     "/v3/portals/{portalId}/applications",
     "/v3/portals/{portalId}/application-registrations",

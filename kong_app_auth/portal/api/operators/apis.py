@@ -108,6 +108,6 @@ def list_api_registrations(
 ) -> ListOf[ApiRegistrationView]:
     """`list-api-registrations`."""
     with access.read() as tx:
-        found, total = query.records(tx, apis.registrations(tx, api_id))
+        found, total = query.records(tx, apis.registrations(tx, api_id, joined=not query.plain))
         portals = apis.portals_of(tx, found)
         return query.written([registration_view(one, portals) for one in found], total)

@@ -53,7 +53,8 @@ def list_registrations(
 ) -> ListOf[RegistrationView]:
     """`list-registrations`."""
     with access.read() as tx:
-        return query.page(tx, registrations.registrations_in(tx, portal_id), registration_view)
+        statement = registrations.registrations_in(tx, portal_id, with_applications=not query.plain)
+        return query.page(tx, statement, registration_view)
 
 
 @routes.get("")

@@ -450,7 +450,8 @@ def upgrade() -> None:
     with op.batch_alter_table("applications", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_applications_auth_strategy_id"), ["auth_strategy_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_applications_developer_id"), ["developer_id"], unique=False)
-        batch_op.create_index("ix_applications_portal_created", ["portal_id", "created_at"], unique=False)
+        batch_op.create_index("ix_applications_portal_created", ["portal_id", "created_at", "id"], unique=False)
+        batch_op.create_index("ix_applications_portal_strategy", ["portal_id", "auth_strategy_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_applications_team_id"), ["team_id"], unique=False)
 
     op.create_table(
@@ -581,6 +582,7 @@ def upgrade() -> None:
         sa.Column("id", sa.Uuid(as_uuid=False), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("portal_id", sa.Uuid(as_uuid=False), nullable=False),
         sa.Column("application_id", sa.Uuid(as_uuid=False), nullable=False),
         sa.Column("api_id", sa.Uuid(as_uuid=False), nullable=False),
         sa.Column("status", sa.String(length=16), nullable=False),
@@ -589,19 +591,21 @@ def upgrade() -> None:
         sa.Column("consumer", sa.JSON().with_variant(JSONB(), "postgresql"), nullable=True),
         sa.ForeignKeyConstraint(["api_id"], ["apis.id"], name=op.f("fk_registrations_api_id")),
         sa.ForeignKeyConstraint(["application_id"], ["applications.id"], name=op.f("fk_registrations_application_id")),
+        sa.ForeignKeyConstraint(["portal_id"], ["portals.id"], name=op.f("fk_registrations_portal_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_registrations")),
         sa.UniqueConstraint("application_id", "api_id", name=op.f("uq_registrations_application_id_api_id")),
     )
     with op.batch_alter_table("registrations", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_registrations_api_id"), ["api_id"], unique=False)
-        batch_op.create_index(batch_op.f("ix_registrations_status"), ["status"], unique=False)
+        batch_op.create_index("ix_registrations_api_created", ["api_id", "created_at", "id"], unique=False)
+        batch_op.create_index("ix_registrations_portal_created", ["portal_id", "created_at", "id"], unique=False)
+
 
 
 def downgrade() -> None:
     """Go backwards."""
     with op.batch_alter_table("registrations", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_registrations_status"))
-        batch_op.drop_index(batch_op.f("ix_registrations_api_id"))
+        batch_op.drop_index("ix_registrations_portal_created")
+        batch_op.drop_index("ix_registrations_api_created")
 
     op.drop_table("registrations")
     with op.batch_alter_table("credentials", schema=None) as batch_op:
@@ -634,6 +638,7 @@ def downgrade() -> None:
     op.drop_table("developer_sessions")
     with op.batch_alter_table("applications", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_applications_team_id"))
+        batch_op.drop_index("ix_applications_portal_strategy")
         batch_op.drop_index("ix_applications_portal_created")
         batch_op.drop_index(batch_op.f("ix_applications_developer_id"))
         batch_op.drop_index(batch_op.f("ix_applications_auth_strategy_id"))
