@@ -55,6 +55,8 @@ format: $(STAMP) ## rewrite the code in the project's form
 
 bench: $(STAMP) ## measure; writes tables and plots to bench/results/
 	$(BIN)/python -m bench
+	$(BIN)/python -m bench.reporting
+	$(BIN)/python -m bench.control_plane
 
 proto: $(STAMP) ## generate the protocol's message classes from the .proto file
 	$(BIN)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. plugin_server/wire/kong_plugin_protocol.proto
