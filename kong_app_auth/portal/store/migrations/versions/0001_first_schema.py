@@ -600,7 +600,6 @@ def upgrade() -> None:
         batch_op.create_index("ix_registrations_portal_created", ["portal_id", "created_at", "id"], unique=False)
 
 
-
 def downgrade() -> None:
     """Go backwards."""
     with op.batch_alter_table("registrations", schema=None) as batch_op:
