@@ -81,7 +81,7 @@ class Reporting:
 
     def append(self) -> None:
         """Append all that waits, or note when to try again."""
-        wait = random.uniform(*APPEND_EVERY)  # noqa: S311  no secret hangs on it
+        wait = random.Random().uniform(*APPEND_EVERY)  # noqa: S311  no secret hangs on it
         if self._tally and not self._appended():
             self._wait = wait = min(max(2 * self._wait, wait), _LONGEST_WAIT)
         else:

@@ -115,8 +115,10 @@ class Reporter:
         threading.Thread(target=self._run, name="reports", daemon=True).start()
 
     def _run(self) -> None:
+        # One of its own, made after the fork: the module's would give all workers the same waits.
+        jitter = random.Random()  # noqa: S311  no secret hangs on it
         while True:
-            time.sleep(random.uniform(*FLUSH_EVERY))  # noqa: S311  no secret hangs on it
+            time.sleep(jitter.uniform(*FLUSH_EVERY))
             self.flush()
 
 

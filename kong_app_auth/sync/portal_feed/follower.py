@@ -135,4 +135,4 @@ class PortalFeed:
 
     def _pause(self) -> None:
         self._wait = min(LONGEST_WAIT, max(SHORTEST_WAIT, 2 * self._wait))
-        self._stop.wait(self._wait * random.uniform(0.5, 1))  # noqa: S311  no secret
+        self._stop.wait(self._wait * random.Random().uniform(0.5, 1))  # noqa: S311  no secret
