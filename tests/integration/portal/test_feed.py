@@ -82,14 +82,14 @@ def waited_for(running: Portal) -> int:
 
 
 def test_many_may_wait_and_hold_neither_threads_nor_connections(running: Portal, sqlite_url: str) -> None:
-    follower = Follower(running)
-    asked = {"after": follower.cursor, "wait": 25}
     with ThreadPoolExecutor(60) as pool, control_plane(sqlite_url) as plane:
+        region = Region(plane)
+        asked = {"after": Follower(running).cursor, "wait": 25}
         waiting = [pool.submit(running.feed, "changes", params=asked) for _ in range(60)]
         wait_until(lambda: waited_for(running) == 60, "all wait")
         files = [str(file.readlink()) for file in Path(f"/proc/{running.process.pid}/fd").iterdir()]
         assert sum(file.endswith("portal.db") for file in files) < 30
-        Region(plane)
+        region.application()  # one transaction: an answer holds all of it, or would have come before it
         answers = {one.result().content for one in waiting}
         assert len(answers) == 1
         assert all(one.result().status_code == 200 for one in waiting)
