@@ -13,11 +13,9 @@ A caller does, in this order:
 """
 
 import enum
-from typing import Final, Protocol
+from typing import Protocol
 
 import msgspec
-
-MAX_NAME: Final = 255
 
 
 class FailureKind(enum.StrEnum):
@@ -28,23 +26,31 @@ class FailureKind(enum.StrEnum):
     UNKNOWN_CLIENT = "unknown_client"
     """The provider has no such client (any more); nothing was changed. `delete` never fails with it."""
     UNREACHABLE = "unreachable"
-    """The provider could not be asked, or is too busy; nothing was changed. The same call later may do."""
+    """The provider could not be asked, or is too busy; nothing was changed. The same call may work later."""
     AMBIGUOUS = "ambiguous"
     """It was asked, and whether it did it is unknown: a time-out, a cut connection, a 5xx, an answer without sense."""
 
 
-class DcrFailed(Exception):
+class DcrFailed(Exception):  # noqa: N818  says what it is
     """A call to a provider came to nothing, as far as is known.
 
-    `detail` is a sentence for operators. It holds no secret and no more of the provider's answer than a short, printable
-    error code or description. `retry_after`: seconds that the provider asked us to wait.
+    `detail` is a clause for operators, of which the provider is the subject. It holds no secret, and no more of the
+    provider's answer than a short, printable error code or description. `retry_after`: seconds that the provider asked
+    us to wait. `registration`: rotated by the provider before the call failed, to be kept in place of the former one.
     """
 
-    def __init__(self, detail: str, kind: FailureKind, retry_after: int | None = None) -> None:
+    def __init__(
+        self,
+        detail: str,
+        kind: FailureKind,
+        retry_after: int | None = None,
+        registration: "Registration | None" = None,
+    ) -> None:
         super().__init__(detail)
         self.detail = detail
         self.kind = kind
         self.retry_after = retry_after
+        self.registration = registration
 
 
 class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,7 +63,7 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     new_secret: bool = False
     """`new_secret` works: it replaces all secrets of a client by one."""
     granted_scopes: bool = False
-    """`read` tells which scopes the client was granted, and `ClientRequest.scopes` has an effect."""
+    """`read` tells which scopes the client was granted, and `ClientRequest.scopes` may be the developer's choice."""
     event_hooks: bool = False
     """`event` tells the provider something. Elsewhere it does nothing."""
     finds_by_reference: bool = False
@@ -83,8 +89,10 @@ class Registration(msgspec.Struct, frozen=True):
 class ClientRequest(msgspec.Struct, frozen=True, kw_only=True):
     """The client that an application wants.
 
-    `reference` is the application's id: it marks the client at the provider. `scopes`: those asked for; without effect
-    where the provider grants none by itself. The identifiers at the end are for the HTTP bridge, which gets them all.
+    `reference` is the application's id: it marks the client at the provider. `scopes`: those asked for, the developer's
+    choice where `Capabilities.granted_scopes`, else the strategy's; `audiences`: the strategy's, at which those scopes
+    are granted (Auth0 gives a client no token for an audience at which it has no grant). Both are without effect where
+    the provider grants nothing by itself. The identifiers at the end are for the HTTP bridge, which gets them all.
     """
 
     reference: str
@@ -92,6 +100,7 @@ class ClientRequest(msgspec.Struct, frozen=True, kw_only=True):
     redirect_uris: tuple[str, ...] = ()
     grant_types: tuple[str, ...] = ("client_credentials",)
     scopes: tuple[str, ...] = ()
+    audiences: tuple[str, ...] = ()
     token_endpoint_auth_method: str = "client_secret_basic"  # noqa: S105 the name of a method
     application_description: str = ""
     portal_id: str = ""
