@@ -8,7 +8,7 @@ from typing import Any, Final
 from urllib.parse import quote, urlencode
 
 from kong_app_auth.oidc.dcr.access_token import ClientCredentials, KeptToken
-from kong_app_auth.oidc.dcr.calls import Calls, objects_of, text_of
+from kong_app_auth.oidc.dcr.calls import Calls, members_of, objects_of, text_of
 from kong_app_auth.oidc.dcr.management import ManagementApi
 from kong_app_auth.oidc.dcr.provider import (
     Capabilities,
@@ -64,7 +64,8 @@ class Auth0(OneSecret, NoHooks):
         """Ask for a token and look at its scopes, then for a client."""
         try:
             granted = self._api.tokens.get()
-            missing = (_OF_CLIENTS | _OF_GRANTS) - granted.scopes if granted.scopes is not None else frozenset()
+            needed = _OF_CLIENTS | _OF_GRANTS
+            missing = needed - (needed if granted.scopes is None else granted.scopes)
             if missing:
                 return (f"does not grant initial_client_id the permissions {', '.join(sorted(missing))}",)
             self._page(0, 1)
@@ -120,8 +121,8 @@ class Auth0(OneSecret, NoHooks):
         for number in range(MAX_PAGES):
             page = self._page(number, PAGE)
             for one in page:
-                metadata = one.get("client_metadata")
-                if isinstance(metadata, dict) and metadata.get(REFERENCE) == reference:
+                metadata = members_of(one.get("client_metadata"))
+                if metadata.get(REFERENCE) == reference:
                     return text_of(one, "client_id", changed=False)
             if len(page) < PAGE:
                 return None

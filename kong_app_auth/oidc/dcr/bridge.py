@@ -61,7 +61,7 @@ class HttpBridge:
         )
 
     def verify(self) -> tuple[str, ...]:
-        """Ask for the root, which the API has no GET for: 401 and 403 are wrong keys, 5xx is broken, the rest is good."""
+        """Ask for the root, which the API has no GET for: 401 and 403: a wrong key; 5xx: broken; else all is well."""
         try:
             self._ask("GET", "/")
         except StatusRefused as answer:

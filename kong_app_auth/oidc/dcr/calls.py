@@ -120,10 +120,9 @@ def text_of(body: Any, name: str, *, changed: bool) -> str:
 
 def objects_of(body: Any) -> list[dict[str, Any]]:
     """Give the objects of a list in an answer to a question. Raises DcrFailed where it is none."""
-    found = cast(list[Any], body) if isinstance(body, list) else [None]
-    if not all(isinstance(one, dict) for one in found):
+    if not isinstance(body, list) or not all(isinstance(one, dict) for one in cast("list[object]", body)):
         raise DcrFailed("answered without the list that was asked for", FailureKind.UNREACHABLE)
-    return found
+    return cast("list[dict[str, Any]]", body)
 
 
 def _encoded(content: Any, form: Mapping[str, str] | None) -> tuple[bytes | None, dict[str, str]]:
