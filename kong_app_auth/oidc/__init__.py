@@ -1,0 +1,1 @@
+"""OpenID Connect: the checks of tokens, and the clients of identity providers."""
