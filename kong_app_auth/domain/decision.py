@@ -5,14 +5,14 @@ import msgspec
 from kong_app_auth.domain.freshness import Freshness
 from kong_app_auth.domain.policy import ServicePolicy
 from kong_app_auth.domain.reasons import Reason
-from kong_app_auth.domain.records import Application, Credential, CredentialState, RegistrationState
+from kong_app_auth.domain.records import Application, Client, Credential, CredentialState, RegistrationState
 
 
 class Allow(msgspec.Struct, frozen=True):
     """The request may pass as this application."""
 
     application: Application
-    credential: Credential
+    credential: Credential | Client
     api_id: str
 
 
@@ -53,6 +53,32 @@ def decide(
         return Deny(Reason.REVOKED_CREDENTIAL, application.id)
     if credential.expires_at is not None and credential.expires_at <= now:
         return Deny(Reason.EXPIRED_CREDENTIAL, application.id)
+    return _of_application(policy, credential, application)
+
+
+def decide_token(
+    policy: ServicePolicy,
+    client: Client | None,
+    application: Application | None,
+    freshness: Freshness,
+) -> Allow | Deny:
+    """Decide on a token that is good, or on a client whose secret is.
+
+    `client` is what the registry holds for the client that it names, `application` what it holds under the client's
+    application id, each None if nothing.
+    """
+    if freshness is Freshness.UNAVAILABLE:
+        return Deny(Reason.REGISTRY_UNAVAILABLE)
+    if client is None or application is None or application.id != client.application_id:
+        unknown = freshness is Freshness.IN_TOUCH
+        return Deny(Reason.UNKNOWN_APPLICATION if unknown else Reason.REGISTRY_UNAVAILABLE)
+    if client.state is not CredentialState.ACTIVE:
+        return Deny(Reason.REVOKED_CREDENTIAL, application.id)
+    return _of_application(policy, client, application)
+
+
+def _of_application(policy: ServicePolicy, credential: Credential | Client, application: Application) -> Allow | Deny:
+    """Decide on an application that has proved who it is."""
     if application.developer_revoked:
         return Deny(Reason.DEVELOPER_REVOKED, application.id)
     if (application.portal_id, application.strategy_id) not in policy.accepts:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from kong_app_auth.domain.decision import Allow
+from kong_app_auth.domain.records import Client
 
 _OTHERS = (
     "x-consumer-id",
@@ -25,13 +26,13 @@ NEVER_FROM_A_CLIENT = frozenset(_OURS + _OTHERS)
 
 
 def identity_headers(allow: Allow, region: str) -> dict[str, str]:
-    """Name the caller of an allowed request to the upstream."""
-    application = allow.application
+    """Name the caller of an allowed request to the upstream: a key by its id, an OAuth client by its client id."""
+    application, credential = allow.application, allow.credential
     headers = {
         "X-Application-ID": application.id,
         "X-Portal-ID": application.portal_id,
         "X-Auth-Strategy-ID": application.strategy_id,
-        "X-Credential-Identifier": allow.credential.id,
+        "X-Credential-Identifier": credential.client_id if isinstance(credential, Client) else credential.id,
         "X-App-Auth-Region": region,
     }
     if application.developer_id is not None:

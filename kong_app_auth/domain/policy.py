@@ -4,14 +4,21 @@ from collections.abc import Mapping
 
 import msgspec
 
-from kong_app_auth.domain.records import Api, Strategy, StrategyType
+from kong_app_auth.domain.records import Api, OpenIdConnect, Strategy, StrategyType
+
+
+class TokenRule(msgspec.Struct, frozen=True):
+    """How tokens are taken by one strategy."""
+
+    strategy_id: str
+    openid_connect: OpenIdConnect
 
 
 class ServicePolicy(msgspec.Struct, frozen=True):
     """The policy of a service.
 
     `accepts` holds pairs of portal id and strategy id. `key_names` are in lower case, each once, in the order of the
-    publications; `takes_keys` and `takes_tokens` say which challenges a refusal carries.
+    publications, and so are `token_rules`; `takes_keys` and `takes_tokens` say which challenges a refusal carries.
     """
 
     api_id: str
@@ -19,6 +26,7 @@ class ServicePolicy(msgspec.Struct, frozen=True):
     key_names: tuple[str, ...]
     takes_keys: bool
     takes_tokens: bool
+    token_rules: tuple[TokenRule, ...] = ()
 
 
 def policy_of(api: Api, strategies: Mapping[str, Strategy]) -> ServicePolicy:
@@ -31,10 +39,16 @@ def policy_of(api: Api, strategies: Mapping[str, Strategy]) -> ServicePolicy:
     names = (
         name.lower() for _, strategy in known if strategy.type is StrategyType.KEY_AUTH for name in strategy.key_names
     )
+    rules = {
+        strategy.id: TokenRule(strategy.id, strategy.openid_connect)
+        for _, strategy in known
+        if strategy.type is StrategyType.OPENID_CONNECT and strategy.openid_connect is not None
+    }
     return ServicePolicy(
         api_id=api.id,
         accepts=frozenset((acceptance.portal_id, acceptance.strategy_id) for acceptance, _ in known),
         key_names=tuple(dict.fromkeys(names)),
         takes_keys=any(strategy.type is StrategyType.KEY_AUTH for _, strategy in known),
         takes_tokens=any(strategy.type is StrategyType.OPENID_CONNECT for _, strategy in known),
+        token_rules=tuple(rules.values()),
     )

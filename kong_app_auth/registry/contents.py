@@ -8,8 +8,10 @@ import msgspec
 from kong_app_auth.domain.records import (
     Api,
     Application,
+    Client,
     Credential,
     CredentialState,
+    Issuer,
     RegistrationState,
     Service,
     Strategy,
@@ -27,6 +29,8 @@ class Contents(msgspec.Struct):
     strategies: dict[str, Strategy] = {}
     applications: dict[str, Application] = {}
     credentials: dict[bytes, Credential] = {}
+    clients: dict[str, Client] = {}
+    issuers: dict[str, Issuer] = {}
 
     def __repr__(self) -> str:
         """Count the records: their content is too much for a log, and digests do not belong there."""
@@ -47,7 +51,10 @@ class Contents(msgspec.Struct):
                 table.pop(change.id, None)
 
 
-_TAKING: Final = (Table.CREDENTIALS, Table.APPLICATIONS, Table.SERVICES, Table.APIS, Table.STRATEGIES)
+_TAKING: Final = (
+    *(Table.ISSUERS, Table.CREDENTIALS, Table.CLIENTS),
+    *(Table.APPLICATIONS, Table.SERVICES, Table.APIS, Table.STRATEGIES),
+)
 _GIVING: Final = tuple(reversed(_TAKING))
 
 
@@ -109,10 +116,17 @@ def narrow(old: Record, new: Record) -> Record | None:
             return _narrow_credential(old, new)
         case Application(), Application():
             return _narrow_application(old, new)
+        case Client(), Client():
+            return _narrow_client(old, new)
         case Api(), Api():
-            return msgspec.structs.replace(new, accepts=tuple(one for one in new.accepts if one in old.accepts))
+            accepts = tuple(one for one in new.accepts if one in old.accepts)
+            return msgspec.structs.replace(new, accepts=accepts, open=old.open and new.open)
         case Strategy(), Strategy():
-            return new if old.type is new.type else None
+            same = old.type is new.type and old.openid_connect == new.openid_connect
+            return new if same else None
+        case Issuer(), Issuer():
+            keys = tuple(key for key in new.keys if key in old.keys)
+            return msgspec.structs.replace(new, keys=keys) if old.issuer == new.issuer else None
         case _:  # a service: it implements this API or that one
             return None
 
@@ -126,6 +140,12 @@ def _narrow_credential(old: Credential, new: Credential) -> Credential | None:
         state=new.state if old.state is CredentialState.ACTIVE else old.state,
         expires_at=min(expiries, default=None),
     )
+
+
+def _narrow_client(old: Client, new: Client) -> Client | None:
+    if old.application_id != new.application_id:
+        return None
+    return msgspec.structs.replace(new, state=new.state if old.state is CredentialState.ACTIVE else old.state)
 
 
 def _narrow_application(old: Application, new: Application) -> Application | None:

@@ -2,13 +2,14 @@
 
 | line | meaning |
 |---|---|
-| `{"version":1,"region":"eu","cursor":"…"}` | the first: how to read the rest, and where to go on after it |
+| `{"version":2,"region":"eu","cursor":"…"}` | the first: how to read the rest, and where to go on after it |
 | `["apis","<id>",<record>]` | the record is under this id from now on; `null`: there is nothing under it any more |
 | `{"records":2}` | the last: how many lines were between; without it the answer was cut off |
 
-A snapshot holds every record, an answer to `changes` those that changed after a cursor. A cursor names an epoch and a
-number in it; one that the portal cannot follow (another epoch, too old, from the future) gets 410, and the daemon takes
-a snapshot. Credentials are named by the hex SHA-256 of their key. Unknown fields and elements are passed over;
+A snapshot holds every record, an answer to `changes` those that changed after a cursor. The keys of issuers do not
+travel here, for the daemon fetches them. A cursor names an epoch and a number in it; one that the portal cannot follow
+(another epoch, too old, from the future) gets 410, and the daemon takes a snapshot. Credentials are named by the hex
+SHA-256 of their key. Unknown fields and elements are passed over;
 `version` rises when a daemon of today could misunderstand what a portal writes.
 """
 
@@ -23,7 +24,7 @@ from kong_app_auth.registry.keys import Table
 from kong_app_auth.registry.position import MAX_SEQ
 from kong_app_auth.registry.records import TYPES, Record
 
-VERSION: Final = 1
+VERSION: Final = 2
 MEDIA_TYPE: Final = "application/x-ndjson"
 MAX_LINE: Final = 1024 * 1024
 """Bytes of a line. A record has at most 256 KiB in the registry, and somewhat more as JSON."""
@@ -146,6 +147,8 @@ def decode_line(line: bytes) -> Change:
     """Read the line of a record: what it changes. Raises BadFeed for anything that the registry could not store."""
     try:
         read = _line.decode(line)
+        if read.table is Table.ISSUERS:
+            raise BadFeed("a portal has no say on the keys of issuers")
         record = None if bytes(read.record) == b"null" else _records[read.table].decode(read.record)
         key = Key(read.table, read.id)
         change = _change(key, record)

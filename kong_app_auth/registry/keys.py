@@ -15,6 +15,8 @@ class Table(StrEnum):
     STRATEGIES = "strategies"
     APPLICATIONS = "applications"
     CREDENTIALS = "credentials"
+    CLIENTS = "clients"
+    ISSUERS = "issuers"
 
 
 class Keys(msgspec.Struct, frozen=True):

@@ -1,6 +1,6 @@
 """The encoding of records, in Redis and in the replica alike.
 
-APIs, services, strategies and applications are msgpack arrays. A credential is packed into 41 bytes, because a gateway
+All but credentials are msgpack arrays. A credential is packed into 41 bytes, because a gateway
 holds a million of them and decodes one on every request: `!B Q 16s 16s`, that is state, expiry (Unix time in seconds,
 0: never), credential id and application id as the bytes of their UUIDs.
 """
@@ -12,17 +12,27 @@ from typing import Final, TypeAlias
 
 import msgspec
 
-from kong_app_auth.domain.records import Api, Application, Credential, CredentialState, Service, Strategy
+from kong_app_auth.domain.records import (
+    Api,
+    Application,
+    Client,
+    Credential,
+    CredentialState,
+    Issuer,
+    Service,
+    Strategy,
+)
 from kong_app_auth.registry.keys import Table
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 """Rises when a reader of today could misunderstand what a writer writes."""
 
 DIGEST_BYTES: Final = 32
-MAX_ID_BYTES: Final = 128
+MAX_ID_BYTES: Final = 320
+"""The longest are those of clients: a UUID and at most 255 characters. LMDB keeps keys of up to 511 bytes."""
 MAX_RECORD_BYTES: Final = 256 * 1024
 
-Record: TypeAlias = Api | Service | Strategy | Application | Credential
+Record: TypeAlias = Api | Service | Strategy | Application | Credential | Client | Issuer
 RecordId: TypeAlias = str | bytes
 """The id of a record; of a credential the 32 bytes of its key's SHA-256."""
 
@@ -32,6 +42,8 @@ TYPES: Final[dict[Table, type[Record]]] = {
     Table.STRATEGIES: Strategy,
     Table.APPLICATIONS: Application,
     Table.CREDENTIALS: Credential,
+    Table.CLIENTS: Client,
+    Table.ISSUERS: Issuer,
 }
 
 _CREDENTIAL = struct.Struct("!BQ16s16s")
@@ -43,6 +55,8 @@ _apis = msgspec.msgpack.Decoder(Api)
 _services = msgspec.msgpack.Decoder(Service)
 _strategies = msgspec.msgpack.Decoder(Strategy)
 _applications = msgspec.msgpack.Decoder(Application)
+_clients = msgspec.msgpack.Decoder(Client)
+_issuers = msgspec.msgpack.Decoder(Issuer)
 
 
 class CorruptRecord(Exception):  # noqa: N818 – says what it is
@@ -92,6 +106,22 @@ def decode_application(value: bytes) -> Application:
         raise CorruptRecord(Table.APPLICATIONS) from None
 
 
+def decode_client(value: bytes) -> Client:
+    """Decode a value of the table `clients`."""
+    try:
+        return _clients.decode(value)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        raise CorruptRecord(Table.CLIENTS) from None
+
+
+def decode_issuer(value: bytes) -> Issuer:
+    """Decode a value of the table `issuers`."""
+    try:
+        return _issuers.decode(value)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        raise CorruptRecord(Table.ISSUERS) from None
+
+
 def decode_credential(value: bytes) -> Credential:
     """Decode a value of the table `credentials`. On the path of every request, hence by slices of hexadecimal text."""
     try:
@@ -114,6 +144,8 @@ DECODERS: Final[dict[Table, Callable[[bytes], Record]]] = {
     Table.STRATEGIES: decode_strategy,
     Table.APPLICATIONS: decode_application,
     Table.CREDENTIALS: decode_credential,
+    Table.CLIENTS: decode_client,
+    Table.ISSUERS: decode_issuer,
 }
 
 

@@ -73,6 +73,6 @@ for index = 4, #KEYS do
   if put > 0 then redis.call('HSET', KEYS[index], unpack(ARGV, at + 1, at + put)) end
   at = at + 1 + put
 end
-redis.call('HSET', meta, 'seq', seq, 'tip', tip, 'written_at', now)
+redis.call('HSET', meta, 'schema', ARGV[4], 'seq', seq, 'tip', tip, 'written_at', now)
 redis.call('PEXPIRE', lease, lease_ms)
 return {'OK', seq}

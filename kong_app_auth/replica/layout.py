@@ -20,10 +20,10 @@ import msgspec
 from kong_app_auth.registry.position import Position
 from kong_app_auth.registry.records import SCHEMA_VERSION
 
-LAYOUT_VERSION: Final = 1
+LAYOUT_VERSION: Final = 2
 MAX_READERS: Final = 4096
 """Transactions open at once, over all processes: LMDB keeps a slot for each."""
-MAX_DATABASES: Final = 8
+MAX_DATABASES: Final = 16
 META: Final = b"meta"
 
 STATE_KEY: Final = b"state"

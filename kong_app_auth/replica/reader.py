@@ -18,7 +18,15 @@ import lmdb
 import structlog
 
 from kong_app_auth.domain.policy import ServicePolicy, policy_of
-from kong_app_auth.domain.records import Application, Credential, RegistrationState, Strategy
+from kong_app_auth.domain.records import (
+    Application,
+    Client,
+    Credential,
+    Issuer,
+    RegistrationState,
+    Strategy,
+    client_key,
+)
 from kong_app_auth.registry.contents import Contents
 from kong_app_auth.registry.keys import Table
 from kong_app_auth.registry.position import Position
@@ -29,7 +37,9 @@ from kong_app_auth.registry.records import (
     CorruptRecord,
     decode_api,
     decode_application,
+    decode_client,
     decode_credential,
+    decode_issuer,
     decode_service,
     decode_strategy,
     encode,
@@ -53,6 +63,7 @@ _MAX_POLICIES: Final = 10_000
 _MAX_KNOWN: Final = 2048
 """Answers remembered until the next change. Enough for the keys in use at a time, and little memory where all are new:
 py-lmdb lets go of the interpreter at each step, and under load it takes long to get it back."""
+_MAX_ISSUERS: Final = 1000
 _OPEN_AGAIN_AFTER: Final = 0.1
 _LOOK_AGAIN_AFTER: Final = 2.0
 """Seconds without news after which the directory may have been made anew, and this page be nobody's."""
@@ -84,6 +95,8 @@ class _Remembered:
         self.changes = changes
         self.policies = dict[tuple[bool, str], ServicePolicy | None]()
         self.credentials = dict[bytes, tuple[Credential | None, Application | None]]()
+        self.clients = dict[str, tuple[Client | None, Application | None]]()
+        self.issuers = dict[str, Issuer | None]()
 
 
 class _Copy:
@@ -112,6 +125,7 @@ class _Copy:
         self.apis, self.services = databases[Table.APIS], databases[Table.SERVICES]
         self.strategies = databases[Table.STRATEGIES]
         self.applications, self.credentials = databases[Table.APPLICATIONS], databases[Table.CREDENTIALS]
+        self.clients, self.issuers = databases[Table.CLIENTS], databases[Table.ISSUERS]
         state = self.state()
         if state is None:
             raise lmdb.InvalidError("not a copy of this layout")
@@ -181,6 +195,7 @@ class Replica:
         self._failed_word: int | None = None
         self._open_after = 0.0
         self._look_after = 0.0
+        self._issuers = dict[str, tuple[bytes, Issuer]]()
         _replicas.add(self)
 
     def last_heard(self) -> float:
@@ -244,6 +259,73 @@ class Replica:
             None if packed is None or found is None else application,
         )
         return answer
+
+    def client(self, strategy_id: str, client_id: str) -> tuple[Client | None, Application | None]:
+        """Find a strategy's OAuth client by its client id, and its application, both as of the same moment."""
+        copy, status = self._current(), self._status
+        if copy is None or status is None:
+            return None, None
+        known = copy.remembered(status.changes()).clients
+        key = client_key(strategy_id, client_id)
+        found_before = known.get(key)
+        if found_before is not None:
+            return found_before
+        answer: tuple[Client | None, Application | None] = None, None
+        try:
+            with copy.begin(copy.clients) as transaction:
+                packed = transaction.get(_key(key))
+                if packed is not None:
+                    client = decode_client(packed)
+                    found = transaction.get(_key(client.application_id), db=copy.applications)
+                    answer = client, None if found is None else decode_application(found)
+        except CorruptRecord as corrupt:
+            copy.complain(corrupt)
+            return None, None
+        except lmdb.Error as error:
+            self._failed(copy, error)
+            return None, None
+        if len(known) >= _MAX_KNOWN:
+            known.clear()
+        known[key] = answer
+        return answer
+
+    def issuer(self, issuer_id: str) -> Issuer | None:
+        """Find an issuer's keys. It is the same object as long as the stored record is the same: hang caches on it."""
+        copy, status = self._current(), self._status
+        if copy is None or status is None:
+            return None
+        known = copy.remembered(status.changes()).issuers
+        try:
+            return known[issuer_id]
+        except KeyError:
+            pass
+        try:
+            with copy.begin(copy.issuers) as transaction:
+                packed = transaction.get(_key(issuer_id))
+        except lmdb.Error as error:
+            self._failed(copy, error)
+            return None
+        issuer = known[issuer_id] = None if packed is None else self._decoded_issuer(copy, issuer_id, packed)
+        return issuer
+
+    def _decoded_issuer(self, copy: _Copy, issuer_id: str, packed: bytes) -> Issuer | None:
+        before = self._issuers.get(issuer_id)
+        if before is not None and before[0] == packed:
+            return before[1]
+        try:
+            issuer = decode_issuer(packed)
+        except CorruptRecord as corrupt:
+            copy.complain(corrupt)
+            return None
+        if len(self._issuers) >= _MAX_ISSUERS:
+            self._issuers.clear()
+        self._issuers[issuer_id] = packed, issuer
+        return issuer
+
+    def changes(self) -> int:
+        """A number that is another after every change of the copy; 0 where there is none."""
+        copy, status = self._current(), self._status
+        return 0 if copy is None or status is None else status.changes()
 
     def region(self) -> str | None:
         """Name the region of which this is a copy."""

@@ -31,6 +31,10 @@ WORDS: Final[dict[Reason, tuple[str, str]]] = {
         "The key was revoked.",
         "Make a new key for the application. If you did not revoke it, ask the portal's operator why it was.",
     ),
+    Reason.INVALID_TOKEN: (
+        "The token is not one that the API accepts: expired, meant for somebody else, or not signed by its issuer.",
+        "Take a new token from the identity provider that the API names.",
+    ),
     Reason.MALFORMED_REQUEST: (
         "The request could not be judged: too many headers, or credentials in several places.",
         "Send one credential in one place, and fewer headers.",
@@ -38,6 +42,10 @@ WORDS: Final[dict[Reason, tuple[str, str]]] = {
     Reason.WRONG_STRATEGY: (
         "The application's auth strategy is not one that this API accepts in the application's portal.",
         "Create another application with an auth strategy of this API, and register that one.",
+    ),
+    Reason.UNKNOWN_APPLICATION: (
+        "The token is good, but no application of this region has the client it was given to.",
+        "Create an application for this client in the portal, and register it with the API.",
     ),
     Reason.NOT_REGISTERED: (
         "The application is not registered with this API.",
@@ -59,6 +67,10 @@ WORDS: Final[dict[Reason, tuple[str, str]]] = {
         "The developer who owns the application is not approved in the portal any more.",
         "Ask the portal's operator why.",
     ),
+    Reason.INSUFFICIENT_SCOPE: (
+        "The token lacks a scope that the API asks for.",
+        "Ask the identity provider for a token with the scopes that the refusal named.",
+    ),
     Reason.SERVICE_NOT_LINKED: (
         "No API is linked to the Gateway Service that was called.",
         "The operator links an API to the service, or takes the plugin off it.",
@@ -66,6 +78,10 @@ WORDS: Final[dict[Reason, tuple[str, str]]] = {
     Reason.REGISTRY_UNAVAILABLE: (
         "The gateway had no trustworthy copy of the region's registry, so nobody could be let in.",
         "Try again in a moment. If it stays so, the operator runs `kong-app-auth doctor` on the gateway.",
+    ),
+    Reason.PROVIDER_UNAVAILABLE: (
+        "The identity provider did not answer, and without it the credential could not be judged.",
+        "Try again in a moment, or call with a token (JWT) instead of the client's id and secret.",
     ),
     Reason.INTERNAL_ERROR: (
         "The gateway's plugin failed, so nobody could be let in.",

@@ -13,6 +13,7 @@ from kong_app_auth.registry.contents import diff
 from kong_app_auth.registry.keys import Keys, Table
 from kong_app_auth.registry.position import NewerSchema
 from kong_app_auth.registry.reading import decode_entry, read_meta
+from kong_app_auth.registry.records import SCHEMA_VERSION
 from kong_app_auth.registry.writer import Contents, Position, RefusalReason, Refused, Writer
 from tests.servers.process import wait_until
 from tests.servers.samples import API, SERVICE, application, key_digest, sample, uid
@@ -164,12 +165,12 @@ def test_flushed_redis_refuses_the_next_batch_and_reads_as_empty(valkey, clients
 def test_newer_schema_is_neither_read_nor_overwritten(valkey, clients):
     writer = filled(clients(valkey))
     client = valkey.client()
-    client.hset(KEYS.meta, "schema", 2)
+    client.hset(KEYS.meta, "schema", SCHEMA_VERSION + 1)
     newer = Refused(RefusalReason.NEWER_SCHEMA)
     assert writer.write([]) == newer
     assert writer.heartbeat() == newer
     assert writer.begin_epoch() == newer
-    with pytest.raises(NewerSchema, match="version 2"):
+    with pytest.raises(NewerSchema, match=f"version {SCHEMA_VERSION + 1}"):
         writer.read()
     client.close()
 

@@ -11,6 +11,7 @@ from kong_app_auth.domain.records import RegistrationState
 from kong_app_auth.registry.acl import gateway_acl
 from kong_app_auth.registry.keys import Keys, Table
 from kong_app_auth.registry.position import NewerSchema
+from kong_app_auth.registry.records import SCHEMA_VERSION
 from kong_app_auth.registry.writer import Writer
 from kong_app_auth.replica.follower import Follower
 from tests.integration.replica.conftest import BLOCK_MS, step_until
@@ -286,11 +287,11 @@ def test_newer_schema_stops_the_follower_and_leaves_the_copy_to_age(
     step_until(follower, lambda: reader(directory, "last_heard") > 0)
     with valkey.client() as raw:
         if where == "meta":
-            raw.hset(KEYS.meta, "schema", 2)
+            raw.hset(KEYS.meta, "schema", SCHEMA_VERSION + 1)
         else:
-            raw.xadd(KEYS.changes, {"v": 2, "unknown": "fields"}, id=f"{position.seq + 1}-0")
+            raw.xadd(KEYS.changes, {"v": SCHEMA_VERSION + 1, "unknown": "fields"}, id=f"{position.seq + 1}-0")
     heard = reader(directory, "last_heard")
-    with pytest.raises(NewerSchema, match="version 2"):
+    with pytest.raises(NewerSchema, match=f"version {SCHEMA_VERSION + 1}"):
         step_until(follower, lambda: False, "it stops")
     assert reader(directory, "contents") == (position, sample("a"))
     assert reader(directory, "last_heard") == heard

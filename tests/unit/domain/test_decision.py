@@ -4,11 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kong_app_auth.domain.decision import Allow, Deny, decide
+from kong_app_auth.domain.decision import Allow, Deny, decide, decide_token
 from kong_app_auth.domain.freshness import Freshness
 from kong_app_auth.domain.policy import ServicePolicy
 from kong_app_auth.domain.reasons import Reason
-from kong_app_auth.domain.records import Application, Credential, CredentialState, RegistrationState
+from kong_app_auth.domain.records import Application, Client, Credential, CredentialState, RegistrationState
 
 NOW = 1_800_000_000.0
 IDS = st.sampled_from(["a", "b"])
@@ -36,6 +36,29 @@ APPLICATIONS = st.builds(
     developer_revoked=st.booleans(),
     registrations=st.dictionaries(IDS, st.sampled_from(RegistrationState)),
 )
+
+
+CLIENTS = st.builds(
+    Client, id=st.just("a:c"), credential_id=st.just("c"), application_id=IDS, state=st.sampled_from(CredentialState)
+)
+
+
+@given(POLICIES, st.none() | CLIENTS, st.none() | APPLICATIONS, st.sampled_from(Freshness))
+def test_a_client_is_judged_as_a_key_that_does_not_expire(
+    policy: ServicePolicy, client: Client | None, application: Application | None, freshness: Freshness
+) -> None:
+    key = None if client is None else Credential(client.credential_id, client.application_id, client.state)
+    by_key, by_token = (
+        decide(policy, key, application, freshness, NOW),
+        decide_token(policy, client, application, freshness),
+    )
+    if isinstance(by_token, Allow):
+        assert by_key == Allow(by_token.application, key, by_token.api_id)
+        assert by_token.credential is client
+    elif by_token.reason is Reason.UNKNOWN_APPLICATION:
+        assert by_key == Deny(Reason.UNKNOWN_CREDENTIAL)
+    else:
+        assert by_key == by_token
 
 
 @given(
@@ -182,14 +205,18 @@ def test_reason_codes_are_those_of_the_design() -> None:
         "unknown_credential": 401,
         "expired_credential": 401,
         "revoked_credential": 401,
+        "invalid_token": 401,
         "malformed_request": 400,
         "wrong_strategy": 403,
+        "unknown_application": 403,
         "not_registered": 403,
         "registration_pending": 403,
         "registration_rejected": 403,
         "registration_revoked": 403,
         "developer_revoked": 403,
+        "insufficient_scope": 403,
         "service_not_linked": 403,
         "registry_unavailable": 503,
+        "provider_unavailable": 503,
         "internal_error": 500,
     }

@@ -106,6 +106,13 @@ def test_a_service_that_no_api_is_linked_to(ask: Ask, set_time: SetTime, key: Ke
 
 def test_every_reason_is_reached_in_these_tests() -> None:
     elsewhere = {Reason.SERVICE_NOT_LINKED.code, Reason.INTERNAL_ERROR.code}
+    of_tokens = {
+        Reason.INVALID_TOKEN,
+        Reason.UNKNOWN_APPLICATION,
+        Reason.INSUFFICIENT_SCOPE,
+        Reason.PROVIDER_UNAVAILABLE,
+    }
+    elsewhere |= {reason.code for reason in of_tokens}
     assert {row[0] for row in REFUSALS} | elsewhere == {reason.code for reason in Reason}
 
 

@@ -5,19 +5,23 @@ import copy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kong_app_auth.domain.decision import Allow, decide
+from kong_app_auth.domain.decision import Allow, decide, decide_token
 from kong_app_auth.domain.freshness import Freshness
 from kong_app_auth.domain.policy import policy_of
 from kong_app_auth.domain.records import (
     Acceptance,
     Api,
     Application,
+    Client,
     Credential,
     CredentialState,
+    Issuer,
+    OpenIdConnect,
     RegistrationState,
     Service,
     Strategy,
     StrategyType,
+    client_key,
 )
 from kong_app_auth.registry.changes import Delete
 from kong_app_auth.registry.contents import Contents, diff
@@ -41,8 +45,12 @@ worlds = st.builds(
     ),
     services=st.builds(lambda apis: {key: Service(key, api) for key, api in apis.items()}, tables(IDS, ids)),
     strategies=st.builds(
-        lambda types: {key: Strategy(key, "", value, ("x",)) for key, value in types.items()},
-        tables(IDS, st.sampled_from(StrategyType)),
+        lambda parts: {key: Strategy(key, "", *value) for key, value in parts.items()},
+        tables(
+            IDS,
+            st.tuples(st.just(StrategyType.KEY_AUTH), st.just(("x",)))
+            | st.tuples(st.just(StrategyType.OPENID_CONNECT), st.just(()), st.builds(OpenIdConnect, issuer=ids)),
+        ),
     ),
     applications=st.builds(
         lambda parts: {key: Application(key, *value) for key, value in parts.items()},
@@ -67,6 +75,14 @@ worlds = st.builds(
             expires_at=st.sampled_from([None, 50, 150]),
         ),
     ),
+    clients=st.builds(
+        lambda parts: {key: Client(key, key, *value) for key, value in parts.items()},
+        tables([client_key(one, "c") for one in IDS], st.tuples(ids, st.sampled_from(CredentialState))),
+    ),
+    issuers=st.builds(
+        lambda parts: {key: Issuer(key, *value) for key, value in parts.items()},
+        tables(IDS, st.tuples(ids, st.sampled_from([(), ("k",), ("l",), ("k", "l")]))),
+    ),
 )
 
 
@@ -81,6 +97,12 @@ def allowed(contents):
             holder = contents.applications.get(credential.application_id)
             if isinstance(decide(policy, credential, holder, Freshness.IN_TOUCH, 100), Allow):
                 passed.add((digest, service.id))
+        for rule in policy.token_rules:
+            issuer = contents.issuers.get(rule.openid_connect.issuer)
+            client = contents.clients.get(client_key(rule.strategy_id, "c"))
+            holder = None if client is None else contents.applications.get(client.application_id)
+            if issuer is not None and isinstance(decide_token(policy, client, holder, Freshness.IN_TOUCH), Allow):
+                passed |= {(issuer.issuer, key, client.id, holder.id, service.id) for key in issuer.keys}
     return passed
 
 

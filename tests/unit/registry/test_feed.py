@@ -30,7 +30,7 @@ from kong_app_auth.registry.feed import (
     encode_line,
 )
 from kong_app_auth.registry.keys import Table
-from kong_app_auth.registry.records import Record
+from kong_app_auth.registry.records import MAX_ID_BYTES, Record
 
 ID = "8c9e6679-7425-40de-944b-e07fc1f90ae7"
 OTHER = "11111111-7425-40de-944b-e07fc1f90ae7"
@@ -112,7 +112,8 @@ def test_the_feed_of_another_region_is_refused() -> None:
         ["apis", ID],
         ["nothing", ID, None],
         ["apis", "", None],
-        ["apis", "x" * 200, None],
+        ["apis", "x" * (MAX_ID_BYTES + 1), None],
+        ["issuers", "https://idp.example", ["https://idp.example", "https://idp.example"]],
         ["apis", ID, 1],
         ["apis", OTHER, [ID, "Weather", ""]],
         ["strategies", ID, [ID, "x", "magic"]],

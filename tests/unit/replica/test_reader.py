@@ -7,7 +7,7 @@ import lmdb
 import pytest
 
 from kong_app_auth.domain.policy import policy_of
-from kong_app_auth.domain.records import Acceptance, Api, RegistrationState
+from kong_app_auth.domain.records import Acceptance, Api, Client, Issuer, RegistrationState, client_key
 from kong_app_auth.registry.changes import Delete, Edit, Put, edit_of
 from kong_app_auth.registry.keys import Table
 from kong_app_auth.registry.position import Position
@@ -20,6 +20,7 @@ from tests.servers.process import wait_until
 from tests.servers.samples import API, PORTAL, SERVICE, STRATEGY, application, key_digest, sample, uid
 
 SECOND = Position("epoch", 2, "tip2")
+ISSUER = Issuer("https://idp.example", "https://idp.example/", ('{"kty":"OKP"}',), fetched_at=1)
 POLICY = policy_of(sample().apis[API], sample().strategies)
 
 
@@ -37,6 +38,9 @@ def test_where_there_is_no_copy_nothing_is_known(tmp_path):
         assert replica.policy_of_service(SERVICE) is None
         assert replica.policy_of_api(API) is None
         assert replica.credential(key_digest("a")) == (None, None)
+        assert replica.client(STRATEGY, "c") == (None, None)
+        assert replica.issuer("https://idp.example") is None
+        assert replica.changes() == 0
         assert replica.region() is None
         assert replica.position() is None
         assert replica.contents() is None
@@ -115,6 +119,37 @@ def test_every_answer_follows_each_batch_at_once(tmp_path, store, reader):
     assert reader(tmp_path, "credential", key_digest("a"))[1] == revoked
     store.apply(FIRST, [edit_of(Delete(Table.SERVICES, SERVICE))])
     assert reader(tmp_path, "policy_of_service", SERVICE) is None
+
+
+def test_clients_and_issuers_follow_each_batch_at_once(tmp_path, store, reader):
+    fill(store, sample("a"))
+    assert reader(tmp_path, "client", STRATEGY, "c") == (None, None)
+    assert reader(tmp_path, "issuer", ISSUER.id) is None
+    client = Client(client_key(STRATEGY, "c"), uid("c"), uid("a"))
+    store.apply(
+        SECOND,
+        [edit_of(Put(Table.CLIENTS, client.id, client)), edit_of(Put(Table.ISSUERS, ISSUER.id, ISSUER))],
+    )
+    assert reader(tmp_path, "client", STRATEGY, "c") == (client, application("a"))
+    assert reader(tmp_path, "client", "another", "c") == (None, None)
+    assert reader(tmp_path, "issuer", ISSUER.id) == ISSUER
+    store.apply(FIRST, [edit_of(Delete(Table.APPLICATIONS, uid("a"))), edit_of(Delete(Table.ISSUERS, ISSUER.id))])
+    assert reader(tmp_path, "client", STRATEGY, "c") == (client, None)
+    assert reader(tmp_path, "issuer", ISSUER.id) is None
+
+
+def test_an_issuer_is_the_same_object_until_its_record_changes(tmp_path):
+    contents = sample("a")
+    contents.issuers[ISSUER.id] = ISSUER
+    make_replica(tmp_path, contents)
+    replica = Replica(tmp_path)
+    first, changes = replica.issuer(ISSUER.id), replica.changes()
+    make_replica(tmp_path, contents)
+    assert replica.changes() != changes
+    assert replica.issuer(ISSUER.id) is first
+    contents.issuers[ISSUER.id] = Issuer(ISSUER.id, ISSUER.issuer, ("{}",))
+    make_replica(tmp_path, contents)
+    assert replica.issuer(ISSUER.id) == contents.issuers[ISSUER.id]
 
 
 def test_every_answer_follows_a_fresh_copy_at_once(tmp_path, store, reader):
@@ -234,10 +269,16 @@ def test_corrupt_record_is_nothing_to_its_requests_and_harms_no_other(tmp_path, 
         Table.STRATEGIES: STRATEGY.encode(),
         Table.APPLICATIONS: uid("a").encode(),
         Table.CREDENTIALS: key_digest("a"),
+        Table.CLIENTS: client_key(STRATEGY, "c").encode(),
+        Table.ISSUERS: b"https://idp.example",
     }[table]
     store.apply(SECOND, [Edit(table, name, b"\xc1 no record")])
     if table in {Table.APPLICATIONS, Table.CREDENTIALS}:
         assert reader(tmp_path, "credential", key_digest("a")) == (None, None)
+    elif table is Table.CLIENTS:
+        assert reader(tmp_path, "client", STRATEGY, "c") == (None, None)
+    elif table is Table.ISSUERS:
+        assert reader(tmp_path, "issuer", "https://idp.example") is None
     else:
         assert reader(tmp_path, "policy_of_service", SERVICE) is None
     assert reader(tmp_path, "credential", key_digest("b"))[1] == application("b")
