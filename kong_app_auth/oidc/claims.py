@@ -126,5 +126,5 @@ def _words(value: Any) -> Iterator[str]:
 
 def _texts(value: Any) -> tuple[str, ...]:
     """A text or a list of texts; nothing where one of them is empty or no text."""
-    values: list[Any] = value if isinstance(value, list) else [value]
+    values = cast("Sequence[Any]", value) if isinstance(value, list) else (value,)
     return tuple(values) if all(type(one) is str and one for one in values) else ()
