@@ -16,7 +16,7 @@ _CHECKOUT: Final = Path(__file__).parents[3]
 _TIMEOUT: Final = 300.0
 
 
-class NotInstallable(Exception):
+class NotInstallable(Exception):  # noqa: N818  says what it is
     """The provider cannot be had on this machine; the text says what to do."""
 
 

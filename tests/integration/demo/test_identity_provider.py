@@ -169,7 +169,7 @@ def test_somebody_who_says_no_comes_back_with_an_error(okta: IdentityProvider) -
     address = f"{okta.discovery()['authorization_endpoint']}?{urlencode(asked)}"
     ended = Browser().refuse(address, back_to=BACK)
     assert parse_qs(urlsplit(ended).query)["error"] == ["access_denied"]
-    with pytest.raises(AssertionError, match="401: .*Wrong e-mail address or password"):
+    with pytest.raises(AssertionError, match=r"401: .*Wrong e-mail address or password"):
         Browser().sign_in(address, changed(ALICE, password="guessed"), back_to=BACK)
 
 
