@@ -1,11 +1,23 @@
-"""Finding the API key that a client presented: in a header or, where that is allowed, in the query."""
+"""Finding what a client presented: an API key in a header or, where that is allowed, in the query; or a token, or a
+client id with its secret, in the header `Authorization`.
+"""
 
+import re
+from base64 import b64decode
 from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum
-from typing import cast
+from typing import Final, cast
 from urllib.parse import unquote_to_bytes
 
 import msgspec
+
+AUTHORIZATION: Final = "authorization"
+MAX_TOKEN: Final = 8192
+"""Characters of a token. Longer ones are refused unread."""
+MAX_CLIENT_ID: Final = 255
+MAX_CLIENT_SECRET: Final = 1024
+"""Characters, decoded."""
+_MAX_BASIC: Final = 8192
 
 
 class Place(Enum):
@@ -34,6 +46,35 @@ class Absence(Enum):
     DUPLICATE = "duplicate"
 
 
+class BearerToken(msgspec.Struct, frozen=True):
+    """A token of the form that RFC 6750 (2.1) gives it; what is in it is judged elsewhere."""
+
+    text: str
+
+    def __repr__(self) -> str:
+        """Never show the token."""
+        return f"BearerToken({len(self.text)} characters)"
+
+
+class ClientSecret(msgspec.Struct, frozen=True):
+    """A client id with its secret, decoded as RFC 6749 (2.3.1) says."""
+
+    client_id: str
+    secret: str
+
+    def __repr__(self) -> str:
+        """Never show the secret, nor an id that may be a secret in the wrong place."""
+        return "ClientSecret(…)"
+
+
+class Flaw(Enum):
+    """Why the header `Authorization` cannot be judged."""
+
+    TWICE = "two Authorization headers"
+    TOKEN = "not the form of a bearer token"  # noqa: S105  what is wrong with one
+    BASIC = "not the form of a client id and its secret"
+
+
 def key_in_headers(headers: Mapping[str, object], names: Sequence[str]) -> PresentedKey | Absence:
     """Find the key under one of the lower-case `names`; two of them are a duplicate, an empty value is nothing.
 
@@ -55,6 +96,51 @@ def key_in_headers(headers: Mapping[str, object], names: Sequence[str]) -> Prese
             return Absence.DUPLICATE
         found = PresentedKey(value, Place.HEADER, name)
     return found or Absence.NOTHING
+
+
+def authorization(headers: Mapping[str, object]) -> BearerToken | ClientSecret | Flaw | None:
+    """Read the header `Authorization` (RFC 6750, 2.1; RFC 7617, 2); None where there is none, or of another scheme.
+
+    A value is a string, or a list of them where the client sent the header more than once. The scheme may be written
+    in any case; exactly one blank follows it.
+    """
+    value = headers.get(AUTHORIZATION)
+    if isinstance(value, list | tuple):
+        values = cast("Sequence[object]", value)
+        if len(values) > 1:
+            return Flaw.TWICE
+        value = values[0] if values else None
+    if not isinstance(value, str):
+        return None
+    scheme, _, credentials = value.partition(" ")
+    match scheme.lower():
+        case "bearer":
+            good = len(credentials) <= MAX_TOKEN and _TOKEN.fullmatch(credentials)
+            return BearerToken(credentials) if good else Flaw.TOKEN
+        case "basic":
+            return _client_secret(credentials) or Flaw.BASIC
+        case _:
+            return None
+
+
+def _client_secret(credentials: str) -> ClientSecret | None:
+    """Decode base64, then each half: clients encode both as a form's fields before they join them."""
+    if len(credentials) > _MAX_BASIC or not credentials.isascii():
+        return None
+    try:
+        joined = b64decode(credentials, validate=True).decode("ascii")
+    except ValueError:
+        return None
+    encoded_id, colon, encoded_secret = joined.partition(":")
+    client_id, secret = _decoded(encoded_id), _decoded(encoded_secret)
+    if not colon or not _printable(client_id, MAX_CLIENT_ID) or not _printable(secret, MAX_CLIENT_SECRET):
+        return None
+    return ClientSecret(client_id, secret)
+
+
+def _printable(text: str, most: int) -> bool:
+    """RFC 6749, appendix A.1 and A.2: visible ASCII and blanks."""
+    return 0 < len(text) <= most and text.isascii() and text.isprintable()
 
 
 def key_in_query(raw_query: str, names: Sequence[str]) -> PresentedKey | Absence:
@@ -86,3 +172,7 @@ def _decoded(text: str) -> str:
     if "%" not in text and "+" not in text:
         return text
     return unquote_to_bytes(text.replace("+", " ").encode("latin-1", "replace")).decode("latin-1")
+
+
+_TOKEN = re.compile(r"[A-Za-z0-9\-._~+/]+=*")
+"""b64token of RFC 6750, 2.1."""

@@ -57,16 +57,12 @@ class Acceptance(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Api(msgspec.Struct, frozen=True, array_like=True):
-    """An API (Weather API v1) and the publications through which applications may use it.
-
-    `open`: it is published without authentication, and nowhere with.
-    """
+    """An API (Weather API v1) and the publications through which applications may use it."""
 
     id: str
     name: str
     version: str
     accepts: tuple[Acceptance, ...] = ()
-    open: bool = False
 
 
 class Service(msgspec.Struct, frozen=True, array_like=True):
@@ -115,10 +111,7 @@ class Strategy(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Application(msgspec.Struct, frozen=True, array_like=True):
-    """An application with its registrations by API id. `developer_id` is None where a team owns it.
-
-    `consumers`: by API id, the id or username of the Kong consumer that the gateway is to take the application for.
-    """
+    """An application with its registrations by API id. `developer_id` is None where a team owns it."""
 
     id: str
     portal_id: str
@@ -126,7 +119,6 @@ class Application(msgspec.Struct, frozen=True, array_like=True):
     developer_id: str | None = None
     developer_revoked: bool = False
     registrations: dict[str, RegistrationState] = {}
-    consumers: dict[str, str] = {}
 
 
 class Credential(msgspec.Struct, frozen=True):

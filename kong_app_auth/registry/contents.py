@@ -119,8 +119,7 @@ def narrow(old: Record, new: Record) -> Record | None:
         case Client(), Client():
             return _narrow_client(old, new)
         case Api(), Api():
-            accepts = tuple(one for one in new.accepts if one in old.accepts)
-            return msgspec.structs.replace(new, accepts=accepts, open=old.open and new.open)
+            return msgspec.structs.replace(new, accepts=tuple(one for one in new.accepts if one in old.accepts))
         case Strategy(), Strategy():
             same = old.type is new.type and old.openid_connect == new.openid_connect
             return new if same else None

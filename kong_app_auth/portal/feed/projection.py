@@ -9,10 +9,10 @@ from datetime import datetime
 from itertools import groupby
 from typing import Any, Final, TypeAlias
 
-from sqlalchemy import ColumnElement, and_, select
+from sqlalchemy import ColumnElement, and_, select, tuple_
 from sqlalchemy.orm import Session
 
-from kong_app_auth.domain import records
+from kong_app_auth.domain import openid_connect, records
 from kong_app_auth.portal.store.apis import Api, Implementation, Publication
 from kong_app_auth.portal.store.applications import Application, Registration
 from kong_app_auth.portal.store.base import Base
@@ -38,7 +38,7 @@ RELEVANT: Final[dict[type[Base], frozenset[str]]] = {
     Publication: frozenset({"api_id", "portal_id", "auth_strategy_id"}),
     Implementation: frozenset({"service_id", "api_id"}),
     AuthStrategy: frozenset({"name", "strategy_type", "config"}),
-    Application: frozenset({"portal_id", "auth_strategy_id", "developer_id"}),
+    Application: frozenset({"portal_id", "auth_strategy_id", "developer_id", "client_id"}),
     Registration: frozenset({"application_id", "api_id", "status"}),
     Credential: frozenset({"digest", "application_id", "status", "expires_at"}),
     Developer: frozenset({"status"}),
@@ -68,6 +68,7 @@ def touched(session: Session, changed: Changed) -> Iterator[Key]:
             yield Key(Table.STRATEGIES, strategy_id)
         case Application(id=application_id):
             yield Key(Table.APPLICATIONS, application_id)
+            yield from _clients_of(changed)
         case Registration():
             yield from _both(Table.APPLICATIONS, changed, "application_id")
         case Credential():
@@ -79,6 +80,16 @@ def touched(session: Session, changed: Changed) -> Iterator[Key]:
                 yield Key(Table.APPLICATIONS, application_id)
         case _:
             pass
+
+
+def _clients_of(changed: Changed) -> Iterator[Key]:
+    """Name the OAuth client that an application has, and the one that it had before."""
+    columns = ("auth_strategy_id", "client_id")
+    before = tuple(changed.before.get(column, getattr(changed.record, column)) for column in columns)
+    now = None if changed.kind is Kind.DELETE else tuple(getattr(changed.record, column) for column in columns)
+    for pair in dict.fromkeys((before, now)):
+        if pair is not None and pair[1] is not None and openid_connect.is_client_id(pair[1]):
+            yield Key(Table.CLIENTS, records.client_key(*pair))
 
 
 def _both(table: Table, changed: Changed, column: str) -> Iterator[Key]:
@@ -140,7 +151,10 @@ def _strategies(session: Session, region: str, ids: Sequence[str] | None) -> Fou
         kind = records.StrategyType(strategy_type)
         is_key_auth = kind is records.StrategyType.KEY_AUTH
         names = tuple(config.get("key_names") or DEFAULT_KEY_NAMES) if is_key_auth else ()
-        yield strategy_id, records.Strategy(strategy_id, name, kind, names)
+        tokens = None if is_key_auth else openid_connect.read(config)
+        # Settings from before they were checked may be wrong: such a strategy accepts nobody.
+        taken = tokens if isinstance(tokens, records.OpenIdConnect) else None
+        yield strategy_id, records.Strategy(strategy_id, name, kind, names, taken)
 
 
 def _applications(session: Session, region: str, ids: Sequence[str] | None) -> Found:
@@ -186,12 +200,32 @@ def _credentials(session: Session, region: str, ids: Sequence[str] | None) -> Fo
         yield digest, records.Credential(credential_id, application_id, state, unix(expires_at))
 
 
+def _clients(session: Session, region: str, ids: Sequence[str] | None) -> Found:
+    """The clients that developers brought: the application itself stands for the credential."""
+    pairs = None if ids is None else [tuple(one.split(":", 1)) for one in ids]
+    columns = tuple_(Application.auth_strategy_id, Application.client_id)
+    statement = (
+        select(Application.id, Application.auth_strategy_id, Application.client_id)
+        .join(Portal, and_(Portal.id == Application.portal_id, Portal.region == region))
+        .join(AuthStrategy, AuthStrategy.id == Application.auth_strategy_id)
+        .where(
+            AuthStrategy.strategy_type == records.StrategyType.OPENID_CONNECT.value,
+            Application.client_id.is_not(None) if pairs is None else columns.in_(pairs),
+        )
+    )
+    for application_id, strategy_id, client_id in _rows(session, statement, ids):
+        if openid_connect.is_client_id(client_id):
+            key = records.client_key(strategy_id, client_id)
+            yield key, records.Client(key, application_id, application_id)
+
+
 _TABLES: Final[dict[Table, Callable[[Session, str, Sequence[str] | None], Found]]] = {
     Table.APIS: _apis,
     Table.SERVICES: _services,
     Table.STRATEGIES: _strategies,
     Table.APPLICATIONS: _applications,
     Table.CREDENTIALS: _credentials,
+    Table.CLIENTS: _clients,
 }
 
 

@@ -8,6 +8,7 @@ with it, for a token must lead to one application.
 
 from sqlalchemy import func, select
 
+from kong_app_auth.domain.openid_connect import is_client_id
 from kong_app_auth.portal.contract.applications import (
     CreateApplicationForOwner,
     CreateOwnApplication,
@@ -148,6 +149,8 @@ def _client_id(tx: Transaction, strategy: AuthStrategy, client_id: str | None, o
         if strategy.strategy_type == "openid_connect":
             raise invalid("client_id", "is needed: the id of your client at the identity provider", "required")
         return None
+    if strategy.strategy_type == "openid_connect" and not is_client_id(client_id):
+        raise invalid("client_id", "must be visible ASCII, as the ids of OAuth clients are", "matches_regex")
     same = select(Application.id).where(Application.auth_strategy_id == strategy.id, Application.client_id == client_id)
     known = tx.session.scalar(same)
     if known is not None and known != own_id:

@@ -14,6 +14,7 @@ from typing import Any, Final, TypeVar, cast
 from sqlalchemy import Select, exists, select
 from sqlalchemy.orm import undefer
 
+from kong_app_auth.domain import openid_connect
 from kong_app_auth.domain.identity_headers import spoofed
 from kong_app_auth.portal.contract.common import merged
 from kong_app_auth.portal.contract.strategies import (
@@ -252,6 +253,9 @@ def _openid_connect(config: Mapping[str, Any], wanted: OidcConfig | OidcUpdate) 
                 "unknown_property",
             )
     result = {**config, **given, **more}
+    wrong = openid_connect.read(result)
+    if isinstance(wrong, openid_connect.Wrong):
+        raise invalid(f"configs.openid-connect.{wrong.field}", wrong.reason)
     if not _plain(result, MAX_DEPTH) or len(json.dumps(result)) > MAX_SETTINGS:
         raise invalid("configs.openid-connect", f"must be plain JSON of at most {MAX_SETTINGS} characters")
     return result

@@ -54,7 +54,6 @@ records = st.one_of(
         developer_id=st.none() | uuids,
         developer_revoked=st.booleans(),
         registrations=st.dictionaries(uuids, st.sampled_from(RegistrationState), max_size=4),
-        consumers=st.dictionaries(uuids, texts, max_size=2),
     ),
     st.builds(Client, id=texts, credential_id=uuids, application_id=uuids, state=st.sampled_from(CredentialState)),
     st.builds(Issuer, id=texts, issuer=texts, keys=st.lists(texts, max_size=3).map(tuple), token_endpoint=texts),

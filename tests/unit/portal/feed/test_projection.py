@@ -10,11 +10,14 @@ from kong_app_auth.domain.records import (
     Acceptance,
     Api,
     Application,
+    Client,
     CredentialState,
+    OpenIdConnect,
     RegistrationState,
     Service,
     Strategy,
     StrategyType,
+    client_key,
 )
 from kong_app_auth.portal.actors import System
 from kong_app_auth.portal.errors import Conflict, Gone
@@ -265,3 +268,77 @@ def test_lines_of_another_version_are_never_sent(plane: ControlPlane, region: Re
     assert snapshot(plane)[0].epoch != daemon.cursor.epoch
     with region.write() as tx:
         assert position(tx).epoch == snapshot(plane)[0].epoch
+
+
+class TestOAuthClients:
+    """Of an application with an OpenID Connect strategy gateways know its client, by the strategy and the client id."""
+
+    ISSUER = "https://idp.example"
+
+    @pytest.fixture
+    def strategy(self, region: Region) -> str:
+        strategy = strategies.AuthStrategy(
+            region=REGION,
+            name="idp",
+            display_name="IdP",
+            strategy_type="openid_connect",
+            config={"issuer": self.ISSUER, "credential_claim": ["azp"], "scopes": [], "auth_methods": ["bearer"]},
+        )
+        region.add(strategy)
+        return strategy.id
+
+    def application(self, region: Region, strategy: str, client_id: str | None) -> applications.Application:
+        made = applications.Application(
+            portal_id=region.portal,
+            name=f"App {client_id}",
+            auth_strategy_id=strategy,
+            developer_id=region.developer,
+            client_id=client_id,
+        )
+        region.add(made)
+        return made
+
+    def change(self, region: Region, application_id: str, client_id: str | None) -> None:
+        with region.write() as tx:
+            tx.session.get_one(applications.Application, application_id).client_id = client_id
+
+    def test_strategy_and_client_are_told(self, plane: ControlPlane, region: Region, strategy: str) -> None:
+        daemon = Daemon(plane)
+        made = self.application(region, strategy, "client-1")
+        told = daemon.keys()
+        assert (Table.CLIENTS, client_key(strategy, "client-1")) in told
+        client = Client(client_key(strategy, "client-1"), made.id, made.id)
+        assert daemon.contents.clients == {client.id: client}
+        assert daemon.contents.strategies[strategy].openid_connect == OpenIdConnect(self.ISSUER, ("azp",), ("bearer",))
+
+    def test_another_client_id_takes_the_place_of_the_old(
+        self, plane: ControlPlane, region: Region, strategy: str
+    ) -> None:
+        made = self.application(region, strategy, "client-1")
+        daemon = Daemon(plane)
+        self.change(region, made.id, "client-2")
+        daemon.news()
+        assert set(daemon.contents.clients) == {client_key(strategy, "client-2")}
+        with region.write() as tx:
+            tx.session.delete(tx.session.get_one(applications.Application, made.id))
+        daemon.news()
+        assert daemon.contents.clients == {}
+
+    def test_the_name_of_an_application_with_keys_in_another_system_is_no_client(
+        self, plane: ControlPlane, region: Region
+    ) -> None:
+        self.application(region, region.strategy, "crm-17")
+        assert snapshot(plane)[1].clients == {}
+
+    def test_what_cannot_be_a_client_id_or_a_setting_harms_nobody_else(
+        self, plane: ControlPlane, region: Region, strategy: str
+    ) -> None:
+        daemon = Daemon(plane)
+        odd = self.application(region, strategy, "caf\u00e9")
+        good = self.application(region, strategy, "client-1")
+        with region.write() as tx:
+            tx.session.get_one(strategies.AuthStrategy, strategy).config = {"issuer": 1}
+        daemon.news()
+        assert set(daemon.contents.clients) == {client_key(strategy, "client-1")}
+        assert {odd.id, good.id} <= set(daemon.contents.applications)
+        assert daemon.contents.strategies[strategy].openid_connect is None
