@@ -53,7 +53,7 @@ def decide(
         return Deny(Reason.REVOKED_CREDENTIAL, application.id)
     if credential.expires_at is not None and credential.expires_at <= now:
         return Deny(Reason.EXPIRED_CREDENTIAL, application.id)
-    return _of_application(policy, credential, application)
+    return _of_application(policy, policy.keys_of, credential, application)
 
 
 def decide_token(
@@ -74,14 +74,19 @@ def decide_token(
         return Deny(Reason.UNKNOWN_APPLICATION if unknown else Reason.REGISTRY_UNAVAILABLE)
     if client.state is not CredentialState.ACTIVE:
         return Deny(Reason.REVOKED_CREDENTIAL, application.id)
-    return _of_application(policy, client, application)
+    return _of_application(policy, policy.tokens_of, client, application)
 
 
-def _of_application(policy: ServicePolicy, credential: Credential | Client, application: Application) -> Allow | Deny:
-    """Decide on an application that has proved who it is."""
+def _of_application(
+    policy: ServicePolicy,
+    accepted: frozenset[tuple[str, str]],
+    credential: Credential | Client,
+    application: Application,
+) -> Allow | Deny:
+    """Decide on an application that has proved who it is, in a way that is accepted of these portals' strategies."""
     if application.developer_revoked:
         return Deny(Reason.DEVELOPER_REVOKED, application.id)
-    if (application.portal_id, application.strategy_id) not in policy.accepts:
+    if (application.portal_id, application.strategy_id) not in accepted:
         return Deny(Reason.WRONG_STRATEGY, application.id)
     state = application.registrations.get(policy.api_id)
     if state is not RegistrationState.APPROVED:

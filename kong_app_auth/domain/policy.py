@@ -17,15 +17,17 @@ class TokenRule(msgspec.Struct, frozen=True):
 class ServicePolicy(msgspec.Struct, frozen=True):
     """The policy of a service.
 
-    `accepts` holds pairs of portal id and strategy id. `key_names` are in lower case, each once, in the order of the
-    publications, and so are `token_rules`; `takes_keys` and `takes_tokens` say which challenges a refusal carries.
+    `keys_of` and `tokens_of` hold pairs of portal id and strategy id: whose keys are accepted, and whose tokens.
+    `key_names` are in lower case, each once, in the order of the publications, and so are `token_rules`; `takes_keys`
+    and `takes_tokens` say which challenges a refusal carries.
     """
 
     api_id: str
-    accepts: frozenset[tuple[str, str]]
+    keys_of: frozenset[tuple[str, str]]
     key_names: tuple[str, ...]
     takes_keys: bool
     takes_tokens: bool
+    tokens_of: frozenset[tuple[str, str]] = frozenset()
     token_rules: tuple[TokenRule, ...] = ()
 
 
@@ -44,9 +46,14 @@ def policy_of(api: Api, strategies: Mapping[str, Strategy]) -> ServicePolicy:
         for _, strategy in known
         if strategy.type is StrategyType.OPENID_CONNECT and strategy.openid_connect is not None
     }
+    pairs = {
+        kind: frozenset((one.portal_id, one.strategy_id) for one, strategy in known if strategy.type is kind)
+        for kind in StrategyType
+    }
     return ServicePolicy(
         api_id=api.id,
-        accepts=frozenset((acceptance.portal_id, acceptance.strategy_id) for acceptance, _ in known),
+        keys_of=pairs[StrategyType.KEY_AUTH],
+        tokens_of=pairs[StrategyType.OPENID_CONNECT],
         key_names=tuple(dict.fromkeys(names)),
         takes_keys=any(strategy.type is StrategyType.KEY_AUTH for _, strategy in known),
         takes_tokens=any(strategy.type is StrategyType.OPENID_CONNECT for _, strategy in known),

@@ -1,5 +1,6 @@
 """The decision: allowed exactly where all that must be there is there, refused for the first reason otherwise."""
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,7 +16,8 @@ IDS = st.sampled_from(["a", "b"])
 POLICIES = st.builds(
     ServicePolicy,
     api_id=IDS,
-    accepts=st.frozensets(st.tuples(IDS, IDS)),
+    keys_of=st.frozensets(st.tuples(IDS, IDS)),
+    tokens_of=st.frozensets(st.tuples(IDS, IDS)),
     key_names=st.just(("apikey",)),
     takes_keys=st.booleans(),
     takes_tokens=st.booleans(),
@@ -47,9 +49,10 @@ CLIENTS = st.builds(
 def test_a_client_is_judged_as_a_key_that_does_not_expire(
     policy: ServicePolicy, client: Client | None, application: Application | None, freshness: Freshness
 ) -> None:
+    swapped = msgspec.structs.replace(policy, keys_of=policy.tokens_of)
     key = None if client is None else Credential(client.credential_id, client.application_id, client.state)
     by_key, by_token = (
-        decide(policy, key, application, freshness, NOW),
+        decide(swapped, key, application, freshness, NOW),
         decide_token(policy, client, application, freshness),
     )
     if isinstance(by_token, Allow):
@@ -83,7 +86,7 @@ def test_allowed_exactly_where_everything_is_in_order(
         and application is not None
         and application.id == credential.application_id
         and not application.developer_revoked
-        and (application.portal_id, application.strategy_id) in policy.accepts
+        and (application.portal_id, application.strategy_id) in policy.keys_of
         and application.registrations.get(policy.api_id) is RegistrationState.APPROVED
     )
     decision = decide(policy, credential, application, freshness, now)

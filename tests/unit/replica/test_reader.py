@@ -96,7 +96,7 @@ def test_publication_whose_strategy_is_gone_accepts_nobody(tmp_path):
     contents = sample()
     contents.apis[API] = Api(API, "Weather", "v1", (Acceptance(PORTAL, STRATEGY), Acceptance(PORTAL, uid("gone"))))
     make_replica(tmp_path, contents)
-    assert Replica(tmp_path).policy_of_service(SERVICE).accepts == {(PORTAL, STRATEGY)}
+    assert Replica(tmp_path).policy_of_service(SERVICE).keys_of == {(PORTAL, STRATEGY)}
 
 
 @pytest.fixture
@@ -114,8 +114,8 @@ def test_every_answer_follows_each_batch_at_once(tmp_path, store, reader):
     revoked = application("a", RegistrationState.REVOKED)
     changes = [Delete(Table.STRATEGIES, STRATEGY), Put(Table.APPLICATIONS, uid("a"), revoked)]
     store.apply(SECOND, [edit_of(change) for change in changes])
-    assert reader(tmp_path, "policy_of_service", SERVICE).accepts == frozenset()
-    assert reader(tmp_path, "policy_of_api", API).accepts == frozenset()
+    assert reader(tmp_path, "policy_of_service", SERVICE).keys_of == frozenset()
+    assert reader(tmp_path, "policy_of_api", API).keys_of == frozenset()
     assert reader(tmp_path, "credential", key_digest("a"))[1] == revoked
     store.apply(FIRST, [edit_of(Delete(Table.SERVICES, SERVICE))])
     assert reader(tmp_path, "policy_of_service", SERVICE) is None
