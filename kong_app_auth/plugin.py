@@ -1,26 +1,48 @@
 """The Kong plugin `app-auth`: what Kong says of a request in, the decision out.
 
-The one file that knows both the PDK and the domain. It runs in our plugin server and in the stock `kong_pdk` one; the
-latter's Lua style (a pair of value and error) is understood, and its header values, which are always lists.
+The one file that knows both the PDK and the domain; tokens and clients' secrets are judged by `admission`. It runs in
+our plugin server and in the stock `kong_pdk` one; the latter's Lua style (a pair of value and error) is understood, and
+its header values, which are always lists.
 """
 
 import os
+import re
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import cache, lru_cache, partial
 from time import monotonic, time
 from typing import Any, cast
 
 import msgspec
 
 from kong_app_auth import __version__
+from kong_app_auth.admission.awaited_keys import AwaitedKeys
+from kong_app_auth.admission.oauth import OAuthAdmission, takes_bearer_tokens, takes_secrets
+from kong_app_auth.admission.refusal import Refusal
 from kong_app_auth.domain.api_key import Form, digest, form_of, valid_region
-from kong_app_auth.domain.decision import Deny, decide
+from kong_app_auth.domain.decision import Allow, Deny, decide
 from kong_app_auth.domain.freshness import Freshness, freshness
 from kong_app_auth.domain.identity_headers import NEVER_FROM_A_CLIENT, identity_headers, spoofed
 from kong_app_auth.domain.policy import ServicePolicy
-from kong_app_auth.domain.presented import Absence, Place, PresentedKey, key_in_headers, key_in_query, query_without
-from kong_app_auth.domain.reasons import Reason
-from kong_app_auth.refusal_log import Refusal, RefusalLog
+from kong_app_auth.domain.presented import (
+    AUTHORIZATION,
+    Absence,
+    BearerToken,
+    ClientSecret,
+    Flaw,
+    Place,
+    PresentedKey,
+    authorization,
+    key_in_headers,
+    key_in_query,
+    query_without,
+)
+from kong_app_auth.domain.reasons import UNAUTHORIZED, Reason
+from kong_app_auth.domain.records import Client
+from kong_app_auth.oidc import gateway_credentials, outgoing
+from kong_app_auth.oidc.exchange import Exchange
+from kong_app_auth.oidc.introspection import Introspection
+from kong_app_auth.refusal_log import Refusal as LoggedRefusal
+from kong_app_auth.refusal_log import RefusalLog
 from kong_app_auth.replica.reader import Replica
 from kong_app_auth.reports.counting import Reporter
 from plugin_server.metrics import Counter
@@ -66,7 +88,7 @@ Schema: list[dict[str, dict[str, Any]]] = [
         "hide_credentials": {
             "type": "boolean",
             "default": True,
-            "description": "Whether the credential is taken away before the request goes to the upstream.",
+            "description": "Whether the key, token or secret is taken away before the request goes to the upstream.",
         }
     },
     {
@@ -100,6 +122,16 @@ REQUESTS = Counter(
 NOT_REPORTED = Counter(
     "app_auth_reports_lost_total", "Pieces of news (a count, a use, a refusal) for the portal that were dropped here."
 )
+PROVIDER_REQUESTS = Counter(
+    "app_auth_provider_requests_total",
+    "Requests to identity providers, by kind and by what came of them (answered, failed, resting: none was made).",
+    ("kind", "outcome"),
+)
+UNKNOWN_KEYS = Counter(
+    "app_auth_unknown_keys_total",
+    "Tokens that named a key which the issuer's record lacked, by what came of waiting for it.",
+    ("outcome",),
+)
 
 
 class Configuration(msgspec.Struct, frozen=True):
@@ -122,6 +154,23 @@ _directory = os.environ.get(REPLICA_DIRECTORY, DEFAULT_REPLICA_DIRECTORY)
 _replica = Replica(_directory)
 _refusals = RefusalLog()
 _reports = Reporter(_directory, lambda lost: NOT_REPORTED.inc(by=lost))
+_outgoing = cache(outgoing.from_environment)
+"""The client for identity providers: made when it is first wanted, which is after the fork."""
+
+
+def _oauth_admission(replica: Replica) -> OAuthAdmission:
+    """Put together what judges tokens and clients' secrets."""
+    return OAuthAdmission(
+        replica,
+        AwaitedKeys(replica.issuer, replica.changes, _reports.unknown_key, UNKNOWN_KEYS.inc),
+        Exchange(_outgoing, partial(PROVIDER_REQUESTS.inc, "exchange")),
+        Introspection(
+            _outgoing, gateway_credentials.from_environment(), partial(PROVIDER_REQUESTS.inc, "introspection")
+        ),
+    )
+
+
+_oauth = _oauth_admission(_replica)
 
 
 def ready() -> str | None:
@@ -143,6 +192,7 @@ class Refused(msgspec.Struct, frozen=True):
     service_id: str | None = None
     detail: str | None = None
     credential_id: str | None = None
+    scope: str | None = None
 
 
 class Plugin:
@@ -193,6 +243,20 @@ class Plugin:
         if key is Absence.NOTHING and config.key_in_query and policy.key_names:
             raw_query = _value(kong.request.get_raw_query()) or ""
             key = key_in_query(raw_query, policy.key_names)
+        if policy.token_rules and AUTHORIZATION in headers:
+            presented = authorization(headers)
+            if presented is not None and _is_taken(policy, presented):
+                if key is not Absence.NOTHING and not _is_same(key):
+                    return Refused(Deny(Reason.MALFORMED_REQUEST), policy, service_id, "a key and a token")
+                judged = _judged(policy, presented, trust, now)
+                if isinstance(judged, Refusal):
+                    found = judged.detail, judged.credential_id, judged.scope
+                    return Refused(judged.deny, policy, service_id, *found)
+                identity: dict[str, Json] = {**identity_headers(judged, config.region)}
+                if config.hide_credentials:
+                    identity[AUTHORIZATION] = []
+                self._let_in(kong, judged, identity, headers)
+                return None
         if isinstance(key, Absence):
             nothing = key is Absence.NOTHING
             deny = Deny(Reason.NO_CREDENTIAL if nothing else Reason.DUPLICATE_CREDENTIAL)
@@ -204,13 +268,19 @@ class Plugin:
         if isinstance(decision, Deny):
             credential_id = None if credential is None or decision.application_id is None else credential.id
             return Refused(decision, policy, service_id, credential_id=credential_id)
-        identity: dict[str, Json] = {**identity_headers(decision, config.region)}
+        identity = {**identity_headers(decision, config.region)}
         if config.hide_credentials:
             self._hide(kong, key, raw_query, identity)
-        self._pass(kong, identity, headers)
-        kong.client.authenticate(None, {"id": decision.application.id})
-        _reports.allowed((decision.credential.id, decision.application.id, decision.api_id))
+        self._let_in(kong, decision, identity, headers)
         return None
+
+    def _let_in(self, kong: Any, decision: Allow, identity: dict[str, Json], sent: Mapping[str, Json]) -> None:
+        """Tell Kong and the upstream who calls, and count it."""
+        self._pass(kong, identity, sent)
+        kong.client.authenticate(None, {"id": decision.application.id})
+        credential = decision.credential
+        credential_id = credential.credential_id if isinstance(credential, Client) else credential.id
+        _reports.allowed((credential_id, decision.application.id, decision.api_id))
 
     def _service_id(self, kong: Any) -> str | None:
         """The Gateway Service: told by the configuration, else asked for; remembered a moment for a route."""
@@ -253,34 +323,99 @@ class Plugin:
         )
         _refusals.add(
             at,
-            Refusal(reason.code, reason.status, request_id, service_id, application_id, credential_id, refused.detail),
+            LoggedRefusal(
+                reason.code, reason.status, request_id, service_id, application_id, credential_id, refused.detail
+            ),
         )
         api_id = None if refused.policy is None else refused.policy.api_id
         _reports.refused(
             (at, reason.code, reason.status, request_id, application_id, credential_id, api_id, service_id)
         )
         headers: dict[str, Json] = {"Content-Type": "application/json; charset=utf-8"}
-        if reason.status == 401 and refused.policy is not None:
-            policy = refused.policy
-            headers["WWW-Authenticate"] = challenges(policy.takes_keys, policy.takes_tokens, self._config.realm)
+        policy = refused.policy
+        if policy is not None and (reason.status == 401 or (policy.takes_tokens and reason in _ERRORS)):
+            headers["WWW-Authenticate"] = challenges(
+                policy.takes_keys and reason.status == 401,
+                policy.takes_tokens,
+                self._config.realm,
+                _ERRORS.get(reason),
+                refused.scope,
+            )
         elif reason.status == 503:
             headers["Retry-After"] = RETRY_AFTER
         if self._config.reveal_reason:
             headers[REASON_HEADER] = reason.code
-        kong.response.exit(reason.status, _BODY[reason] % (request_id or "").encode("latin-1"), headers)
+        body = _BODY[reason]
+        if reason is Reason.NO_CREDENTIAL and policy is not None and policy.takes_tokens:
+            body = _NOT_ONLY_KEYS
+        kong.response.exit(reason.status, body % (request_id or "").encode("latin-1"), headers)
 
 
 @lru_cache(maxsize=256)
-def challenges(takes_keys: bool, takes_tokens: bool, realm: str | None) -> str:
-    """The challenges of a 401: one for each accepted kind of strategy, in one value (RFC 9110, 11.6.1).
+def challenges(
+    takes_keys: bool, takes_tokens: bool, realm: str | None, error: str | None = None, scope: str | None = None
+) -> str:
+    """The challenges of a refusal: one for each accepted kind of strategy, in one value (RFC 9110, 11.6.1).
 
     Kong sends only the last where it is given several values. Without a realm it is `Key`, as Kong's key-auth says.
+    `error` and `scope` are those of RFC 6750, 3; without a credential there is none.
     """
-    quoted = "" if realm is None else ' realm="' + realm.replace("\\", "\\\\").replace('"', '\\"') + '"'
-    schemes = [scheme for scheme, taken in (("Key", takes_keys), ("Bearer", takes_tokens)) if taken] or ["Key"]
-    return ", ".join(scheme + quoted for scheme in schemes)
+    realms = [] if realm is None else [f'realm="{_quoted(realm)}"']
+    schemes: list[str] = []
+    if takes_keys or not takes_tokens:
+        schemes.append(" ".join(["Key", *realms]))
+    if takes_tokens:
+        attributes = realms + ([] if error is None else [f'error="{error}"'])
+        if scope is not None and _SCOPE.fullmatch(scope):
+            attributes.append(f'scope="{scope}"')
+        schemes.append(f"Bearer {', '.join(attributes)}".rstrip())
+    return ", ".join(schemes)
 
 
+def _quoted(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"')
+
+
+def _is_taken(policy: ServicePolicy, presented: BearerToken | ClientSecret | Flaw) -> bool:
+    """Whether the service takes what is presented; what it does not take is the upstream's business."""
+    match presented:
+        case BearerToken() | Flaw.TOKEN:
+            return takes_bearer_tokens(policy)
+        case ClientSecret() | Flaw.BASIC:
+            return takes_secrets(policy)
+        case _:
+            return True
+
+
+def _is_same(key: PresentedKey | Absence) -> bool:
+    """Whether what was taken for a key is the token: a strategy may have its keys in `Authorization`."""
+    return isinstance(key, PresentedKey) and key.place is Place.HEADER and key.name == AUTHORIZATION
+
+
+def _judged(
+    policy: ServicePolicy, presented: BearerToken | ClientSecret | Flaw, trust: Freshness, now: float
+) -> Allow | Refusal:
+    match presented:
+        case BearerToken():
+            return _oauth.bearer(policy, presented.text, trust, now)
+        case ClientSecret():
+            return _oauth.client(policy, presented, trust, now)
+        case Flaw.TOKEN:
+            return Refusal(Deny(Reason.INVALID_TOKEN), "malformed_token")
+        case Flaw.BASIC:
+            return Refusal(Deny(Reason.MALFORMED_CREDENTIAL), "malformed_basic")
+        case Flaw.TWICE:
+            return Refusal(Deny(Reason.MALFORMED_REQUEST), "two Authorization headers")
+
+
+_ERRORS = {
+    Reason.INVALID_TOKEN: "invalid_token",
+    Reason.MALFORMED_REQUEST: "invalid_request",
+    Reason.INSUFFICIENT_SCOPE: "insufficient_scope",
+}
+"""Codes of RFC 6750, 3.1."""
+_SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+(?: [\x21\x23-\x5b\x5d-\x7e]+)*")
+_NOT_ONLY_KEYS = b'{"message":"%s","request_id":"%%s"}' % UNAUTHORIZED.encode()
 _BODY = {reason: b'{"message":"%s","request_id":"%%s"}' % reason.message.encode() for reason in Reason}
 
 

@@ -2,6 +2,8 @@
 
 It has a thread and a connection of its own, so that following the registry never waits for it. What Redis does not take
 is kept within bounds. An entry whose fate is unknown is not sent again: a report may be lost, never counted twice.
+
+That a token names an unknown key is told at once, once a second for each issuer: somebody waits for that key.
 """
 
 import random
@@ -19,7 +21,7 @@ from kong_app_auth.registry.connection import CLIENT_ERRORS, Client
 from kong_app_auth.registry.keys import Keys
 from kong_app_auth.reports.codec import MAX_STREAM, CorruptReport, decode, entry
 from kong_app_auth.reports.datagrams import Receiver
-from kong_app_auth.reports.records import Report
+from kong_app_auth.reports.records import MOST_ISSUERS, Report
 from kong_app_auth.reports.tally import Tally
 
 APPEND_EVERY: Final = (0.8, 1.2)
@@ -29,6 +31,8 @@ MOST_REFUSALS: Final = 2_000
 _LONGEST_WAIT: Final = 15.0
 """Seconds between two attempts where Redis is away."""
 _LISTEN_AGAIN: Final = 1.0
+UNKNOWN_KEY_EVERY: Final = 1.0
+"""Seconds between two entries for the same issuer, whatever the workers say."""
 _AT_ONCE: Final = 0.2
 
 _log = structlog.get_logger()
@@ -53,6 +57,8 @@ class Reporting:
         self._append_at = self._listen_at = 0.0
         self._wait = 0.0
         self._trouble: str | None = None
+        self._unknown_keys: set[str] = set()
+        self._told: dict[str, float] = {}
 
     def start(self) -> None:
         """Begin, in a thread of its own. Only for the process that holds the directory. Again: nothing."""
@@ -76,6 +82,8 @@ class Reporting:
             self._stop.wait(_AT_ONCE)
         else:
             self._take_in(receiver, min(max(self._append_at - now, 0.0), _AT_ONCE))
+        if self._unknown_keys:
+            self._tell_unknown_keys()
         if time.monotonic() >= self._append_at:
             self.append()
 
@@ -127,13 +135,41 @@ class Reporting:
         data = receiver.receive(timeout)
         while data is not None:
             try:
-                self._tally.add(decode(data))
+                report = decode(data)
+                self._tally.add(report)
+                self._hear_of_unknown_keys(report)
             except CorruptReport:
                 self._tally.lost += 1
+            if self._unknown_keys:
+                return
             data = receiver.receive(0.0) if time.monotonic() < give_up else None
 
-    def _appended(self) -> bool:
-        """Append what waits; False where Redis did not take all."""
+    def _hear_of_unknown_keys(self, report: Report) -> None:
+        if self._wait:
+            return  # Redis is away: nobody can fetch that key now, and who still wants it then will say so again
+        now = time.monotonic()
+        for issuer in report.unknown_keys:
+            if now - self._told.get(issuer, -UNKNOWN_KEY_EVERY) >= UNKNOWN_KEY_EVERY:
+                self._unknown_keys.add(issuer)
+
+    def _tell_unknown_keys(self) -> None:
+        issuers, self._unknown_keys = sorted(self._unknown_keys)[:MOST_ISSUERS], set()
+        now = time.monotonic()
+        self._told = {one: at for one, at in self._told.items() if now - at < UNKNOWN_KEY_EVERY}
+        self._told.update(dict.fromkeys(issuers, now))
+        client = self._reached()
+        if client is None:
+            self._wait = APPEND_EVERY[0]
+            return
+        report = Report(unknown_keys=issuers)
+        try:
+            client.xadd(self._keys.reports, entry(self._node, report), maxlen=MAX_STREAM, approximate=True)
+        except CLIENT_ERRORS as error:
+            self._say("reports cannot be appended", type(error).__name__)
+            self._disconnect()
+
+    def _reached(self) -> Client | None:
+        """A client whose server answers; None where there is none."""
         try:
             if self._client is None:
                 self._client = self._connect()
@@ -141,6 +177,13 @@ class Reporting:
         except CLIENT_ERRORS as error:
             self._disconnect()
             self._say("reports cannot be appended", type(error).__name__)
+            return None
+        return self._client
+
+    def _appended(self) -> bool:
+        """Append what waits; False where Redis did not take all."""
+        client = self._reached()
+        if client is None:
             return False
         trouble: str | None = None
         for report in self._tally.take():
@@ -148,7 +191,7 @@ class Reporting:
                 self._tally.add(report)
                 continue
             try:
-                self._client.xadd(self._keys.reports, entry(self._node, report), maxlen=MAX_STREAM, approximate=True)
+                client.xadd(self._keys.reports, entry(self._node, report), maxlen=MAX_STREAM, approximate=True)
             except ResponseError as error:
                 trouble = type(error).__name__  # it was not taken
                 self._tally.add(report)

@@ -14,7 +14,7 @@ from typing import Final, TypeVar
 
 from kong_app_auth.reports.codec import encode
 from kong_app_auth.reports.datagrams import Sender
-from kong_app_auth.reports.records import ALLOWED, Refusal, id_or_none, is_request_id
+from kong_app_auth.reports.records import ALLOWED, MAX_ISSUER, Refusal, Report, id_or_none, is_request_id
 from kong_app_auth.reports.tally import Tally
 
 MOST_WAITING: Final = 50_000
@@ -25,6 +25,10 @@ FLUSH_EVERY: Final = (0.8, 1.2)
 """Seconds, at random between these: the workers of a node shall not all flush at once."""
 _AT_ONCE: Final = 256
 """Requests added up before others may run: that takes some tens of microseconds."""
+
+UNKNOWN_KEY_EVERY: Final = 1.0
+"""Seconds between two reports of an unknown key of the same issuer."""
+_MOST_ISSUERS: Final = 1024
 
 T = TypeVar("T")
 Allowed = tuple[str, str, str]
@@ -50,6 +54,9 @@ class Reporter:
         self._overflowed = 0
         self._tally = Tally(refusals=MOST_REFUSALS)
         self._sender = Sender(directory)
+        self._urgent = Sender(directory)
+        self._urgent_lock = threading.Lock()
+        self._unknown_keys: dict[str, float] = {}
         self._on_lost = on_lost
         self._lock = threading.Lock()
         self._started = False
@@ -75,6 +82,22 @@ class Reporter:
             return
         if not self._started:
             self._start()
+
+    def unknown_key(self, issuer_id: str) -> None:
+        """Tell at once that a token names a key that the issuer's record lacks; again only after a second.
+
+        It is handed over here, by one system call that does not wait: a request is waiting for the key.
+        """
+        now = time.monotonic()
+        if len(issuer_id) > MAX_ISSUER:
+            return
+        with self._urgent_lock:
+            if now - self._unknown_keys.get(issuer_id, -UNKNOWN_KEY_EVERY) < UNKNOWN_KEY_EVERY:
+                return
+            if len(self._unknown_keys) >= _MOST_ISSUERS:
+                self._unknown_keys.clear()
+            if self._urgent.send(encode(Report(unknown_keys=[issuer_id]))):
+                self._unknown_keys[issuer_id] = now
 
     def flush(self) -> None:
         """Hand over all that waits. What nobody takes stays."""

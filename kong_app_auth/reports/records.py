@@ -22,6 +22,10 @@ Time: TypeAlias = Annotated[int, Meta(ge=0, le=2**33)]
 Count: TypeAlias = Annotated[int, Meta(ge=0, le=2**40)]
 StreamId: TypeAlias = Annotated[str, Meta(max_length=41, pattern=r"^[0-9]{1,20}-[0-9]{1,20}$")]
 
+MAX_ISSUER: Final = 320
+MOST_ISSUERS: Final = 64
+IssuerId: TypeAlias = Annotated[str, Meta(min_length=1, max_length=MAX_ISSUER)]
+
 BEGINNING: Final = "0-0"
 """The id before all entries of a stream."""
 
@@ -52,13 +56,15 @@ class Refusal(msgspec.Struct, frozen=True, array_like=True):
 class Report(msgspec.Struct, frozen=True):
     """What one process or one node has to say. `uses`: credential id to when it was last let in (Unix time).
 
-    `lost`: how many pieces of news could not be kept on the way.
+    `lost`: how many pieces of news could not be kept on the way. `unknown_keys`: ids of issuers whose tokens name a key
+    that their record lacks; it is news for the daemon alone, stands in a report of its own, and is not added up.
     """
 
     usage: list[Usage] = []
     uses: dict[Id, Time] = {}
     refusals: list[Refusal] = []
     lost: Count = 0
+    unknown_keys: Annotated[list[IssuerId], Meta(max_length=MOST_ISSUERS)] = []
 
 
 class Batch(msgspec.Struct, frozen=True, kw_only=True):
