@@ -4,7 +4,6 @@ What a route gets is a handle that opens transactions in the caller's name: what
 caller's region, portal and name only.
 """
 
-import hashlib
 from contextlib import AbstractContextManager
 from typing import Annotated
 
@@ -20,16 +19,12 @@ from kong_app_auth.portal.plane import ControlPlane
 from kong_app_auth.portal.store.developers import Developer, DeveloperSession
 from kong_app_auth.portal.store.operators import OperatorToken
 from kong_app_auth.portal.store.portals import Portal
+from kong_app_auth.portal.token_digest import digest_of
 from kong_app_auth.portal.transaction import Transaction
 
 ACCESS_COOKIE = "portalaccesstoken"
 REFRESH_COOKIE = "portalrefreshtoken"
 MAX_TOKEN = 256
-
-
-def digest_of(token: str) -> str:
-    """Hex SHA-256 of a random token: what is stored in its place."""
-    return hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()
 
 
 def plane_of(request: HTTPConnection) -> ControlPlane:

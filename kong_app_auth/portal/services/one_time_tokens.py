@@ -1,6 +1,5 @@
 """One-time tokens that developers get by mail: version 4 UUIDs (122 random bits), of which only the SHA-256 is kept."""
 
-import hashlib
 import uuid
 from typing import Final, Literal
 
@@ -8,6 +7,7 @@ from sqlalchemy import select
 
 from kong_app_auth.portal.errors import Gone, NotFound
 from kong_app_auth.portal.store.developers import Developer, DeveloperToken
+from kong_app_auth.portal.token_digest import digest_of
 from kong_app_auth.portal.transaction import Transaction
 
 Purpose = Literal["verify_email", "reset_password"]
@@ -24,7 +24,7 @@ def issue(tx: Transaction, developer: Developer, purpose: Purpose) -> str:
         DeveloperToken(
             developer_id=developer.id,
             purpose=purpose,
-            digest=_digest(token),
+            digest=digest_of(token),
             expires_at=tx.now + tx.configuration.token_lifetime,
         )
     )
@@ -37,7 +37,7 @@ def look(tx: Transaction, portal_id: str, token: str, purpose: Purpose) -> tuple
         select(DeveloperToken, Developer)
         .join(Developer, Developer.id == DeveloperToken.developer_id)
         .where(
-            DeveloperToken.digest == _digest(token),
+            DeveloperToken.digest == digest_of(token.lower()),
             DeveloperToken.purpose == purpose,
             Developer.portal_id == portal_id,
         )
@@ -62,7 +62,3 @@ def use_up(tx: Transaction, developer: Developer) -> None:
     open_ones = (DeveloperToken.developer_id == developer.id, DeveloperToken.used_at.is_(None))
     for token in tx.session.scalars(select(DeveloperToken).where(*open_ones)):
         token.used_at = tx.now
-
-
-def _digest(token: str) -> str:
-    return hashlib.sha256(token.lower().encode("utf-8", "replace")).hexdigest()

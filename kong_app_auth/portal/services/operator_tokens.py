@@ -1,6 +1,5 @@
 """Bearer tokens of operators: made on the portal's machine, shown once, kept as a digest."""
 
-import hashlib
 import secrets
 from datetime import datetime
 from typing import Final
@@ -9,6 +8,7 @@ from sqlalchemy import Select, select
 
 from kong_app_auth.portal.errors import NotFound, invalid
 from kong_app_auth.portal.store.operators import OperatorToken
+from kong_app_auth.portal.token_digest import digest_of
 from kong_app_auth.portal.transaction import Transaction
 
 PREFIX: Final = "kaop_"
@@ -30,7 +30,7 @@ def create(tx: Transaction, name: str, scope: str, expires_at: datetime | None =
     text = PREFIX + secrets.token_urlsafe(32)
     token = OperatorToken(
         name=name,
-        digest=hashlib.sha256(text.encode("ascii")).hexdigest(),
+        digest=digest_of(text),
         region=tx.region,
         scope=scope,
         expires_at=expires_at,

@@ -4,7 +4,6 @@ The access token is shown with every request and lives shortly; the refresh toke
 shows a refresh token that was used already has a copy of it, or was copied from: the session ends.
 """
 
-import hashlib
 import secrets
 from collections.abc import Sequence
 from datetime import timedelta
@@ -15,6 +14,7 @@ from sqlalchemy import or_, select
 
 from kong_app_auth.portal.errors import NotFound
 from kong_app_auth.portal.store.developers import Developer, DeveloperSession
+from kong_app_auth.portal.token_digest import digest_of
 from kong_app_auth.portal.transaction import Deed, Transaction
 
 MAX_SESSIONS: Final = 20
@@ -61,7 +61,7 @@ def refresh(tx: Transaction, portal_id: str, refresh_token: str) -> Tokens | Non
     session = _by_refresh_token(tx, portal_id, refresh_token)
     if session is None:
         return None
-    if session.refresh_digest != _digest(refresh_token):
+    if session.refresh_digest != digest_of(refresh_token):
         if session.refreshed_at is None or session.refreshed_at + GRACE <= tx.now:
             tx.note(Deed("refresh_token_reused", "developer", session.developer_id, details={"session": session.id}))
             tx.session.delete(session)
@@ -79,7 +79,7 @@ def refresh(tx: Transaction, portal_id: str, refresh_token: str) -> Tokens | Non
 
 def end_by_tokens(tx: Transaction, portal_id: str, access_token: str | None, refresh_token: str | None) -> None:
     """End the session that one of the tokens belongs to, if any; a refresh token that was used already will do."""
-    shown = [_digest(token) for token in (access_token, refresh_token) if token]
+    shown = [digest_of(token) for token in (access_token, refresh_token) if token]
     statement = select(DeveloperSession).where(
         DeveloperSession.portal_id == portal_id,
         or_(
@@ -110,7 +110,7 @@ def end(tx: Transaction, developer_id: str, session_id: str) -> None:
 
 
 def _by_refresh_token(tx: Transaction, portal_id: str, refresh_token: str) -> DeveloperSession | None:
-    digest = _digest(refresh_token)
+    digest = digest_of(refresh_token)
     return tx.session.scalar(
         select(DeveloperSession).where(
             DeveloperSession.portal_id == portal_id,
@@ -120,15 +120,11 @@ def _by_refresh_token(tx: Transaction, portal_id: str, refresh_token: str) -> De
 
 
 def _give(tx: Transaction, session: DeveloperSession, tokens: Tokens) -> None:
-    session.access_digest = _digest(tokens.access)
+    session.access_digest = digest_of(tokens.access)
     session.access_expires_at = tx.now + tx.configuration.access_lifetime
-    session.refresh_digest = _digest(tokens.refresh)
+    session.refresh_digest = digest_of(tokens.refresh)
     session.refresh_expires_at = tx.now + tx.configuration.refresh_lifetime
 
 
 def _new_tokens() -> Tokens:
     return Tokens(secrets.token_urlsafe(32), secrets.token_urlsafe(32))
-
-
-def _digest(token: str) -> str:
-    return hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()

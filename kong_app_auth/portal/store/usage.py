@@ -6,8 +6,9 @@ from sqlalchemy import BigInteger, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from kong_app_auth.portal.store.base import Base, Id
+from kong_app_auth.portal.store.ids import NONE
 
-NOBODY = "00000000-0000-0000-0000-000000000000"
+NOBODY = NONE
 """The application or API of a request that named none: part of a key, so it cannot be null."""
 
 
