@@ -32,6 +32,9 @@ register(app)
 
 PLUGIN = "kong_app_auth.plugin"
 _FOLLOWER = ("region", *REDIS, "replica_directory", "replica_map_size", "log_level")
+_IDP = ("idp_allow_private", "idp_allow_http_loopback", "idp_ca_file")
+_TOKENS = (*_IDP, "issuer_credentials_file")
+"""What the plugin is told in its environment."""
 _SERVER = (
     "socket",
     "socket_mode",
@@ -53,7 +56,7 @@ def root(*, version: Annotated[bool, typer.Option("--version", help="Show the ve
 
 
 @app.command("plugin-server")
-@with_settings("plugin-server", *_SERVER, *_FOLLOWER)
+@with_settings("plugin-server", *_SERVER, *_FOLLOWER, *_TOKENS)
 def plugin_server(
     *,
     settings: Settings,
@@ -101,7 +104,7 @@ def _server_settings(settings: Settings) -> Any:
     return ServerSettings(
         plugin=PLUGIN,
         socket=str(settings.socket),
-        environment={REPLICA_DIRECTORY: str(settings.replica_directory)},
+        environment={REPLICA_DIRECTORY: str(settings.replica_directory), **_environment(settings, _TOKENS)},
         companions=(follower,),
         log_level=settings.log_level,
         **{name: getattr(settings, name) for name in _SERVER if name != "socket"},

@@ -160,6 +160,18 @@ class Settings(BaseSettings):
     feed_token: SecretStr | None = Field(
         None, description="The token of this region's feed, one of the portal's `feed_tokens`. There is no flag for it."
     )
+    idp_allow_private: bool = Field(
+        False, description="Let identity providers have private addresses and those of this machine."
+    )
+    idp_allow_http_loopback: bool = Field(
+        False, description="Let an identity provider on this machine be spoken to by http. For trying out."
+    )
+    idp_ca_file: Path | None = Field(None, description="The certificates to trust identity providers by, in PEM.")
+    issuer_credentials_file: Path | None = Field(
+        None,
+        description="The gateway's own client id and secret at each issuer, in JSON; needed for introspection only.",
+    )
+
     sync_metrics_address: Address | None = Field(None, description="Where the sync daemon shows its metrics.")
 
     database_url: SecretStr = Field(

@@ -24,6 +24,7 @@ from kong_app_auth.domain.api_key import digest, mint
 from kong_app_auth.registry.acl import gateway_acl, writer_acl
 from kong_app_auth.registry.connection import connect
 from kong_app_auth.registry.position import Position
+from kong_app_auth.registry.records import SCHEMA_VERSION
 from kong_app_auth.registry.writer import Writer
 from kong_app_auth.replica.layout import data_file
 from kong_app_auth.replica.status import StatusPage
@@ -285,7 +286,7 @@ class TestRedis:
         with node.server.client() as client:
             client.hset(KEYS.meta, "schema", 99)
         check = only(node.wrong())
-        assert check.says == "the registry has schema version 99; this program knows 1"
+        assert check.says == f"the registry has schema version 99; this program knows {SCHEMA_VERSION}"
 
     def test_a_damaged_registry(self, node: Node) -> None:
         with node.server.client() as client:
