@@ -74,7 +74,7 @@ class Exchange:
         form += [("audience", audience) for audience in strategy.audience]
 
         def ask() -> tuple[Outcome, float]:
-            found = self._endpoints.ask(endpoint, form, (client.client_id, client.secret), until, _read)
+            found: Outcome = self._endpoints.ask(endpoint, form, (client.client_id, client.secret), until, _read)
             if isinstance(found, Granted):
                 return found, found.seconds - min(MARGIN, found.seconds / 10)
             return found, WRONG_FOR if isinstance(found, Rejected) else 0.0

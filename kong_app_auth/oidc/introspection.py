@@ -49,7 +49,7 @@ class Introspection:
 
         def ask() -> tuple[Outcome, float]:
             client = credential.client_id, credential.client_secret
-            found = self._endpoints.ask(endpoint, form, client, until, lambda answer: _read(answer, issuer))
+            found: Outcome = self._endpoints.ask(endpoint, form, client, until, lambda answer: _read(answer, issuer))
             if isinstance(found, Claims):
                 return found, min(strategy.cache_ttl, _expiry(found) - now)
             return found, min(strategy.cache_ttl, NOT_GOOD_FOR) if isinstance(found, Failure) else 0.0

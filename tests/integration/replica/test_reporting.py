@@ -10,6 +10,7 @@ from structlog.testing import capture_logs
 from kong_app_auth.registry.acl import gateway_acl
 from kong_app_auth.registry.connection import Client, connect
 from kong_app_auth.registry.keys import Keys
+from kong_app_auth.replica import reporting as reporting_module
 from kong_app_auth.replica.follower import Follower
 from kong_app_auth.replica.reporting import Reporting
 from kong_app_auth.reports.codec import MAX_BYTES, MAX_STREAM, decode_entry, encode
@@ -46,6 +47,7 @@ def reporter(directory, monkeypatch) -> Iterator[Reporter]:
     monkeypatch.setattr(made, "_started", True)
     yield made
     made._sender.close()
+    made._urgent.close()
 
 
 def appended(server) -> Report:
@@ -248,3 +250,55 @@ def test_following_does_not_wait_for_reports(valkey, region_of, directory, reade
         region.heartbeat()
         running.join()
         sender.close()
+
+
+def unknown_keys(server) -> list[list[str]]:
+    with server.client() as client:
+        reports = [decode_entry(fields) for _, fields in client.xrange(KEYS.reports)]
+    return [report.unknown_keys for report in reports if report.unknown_keys]
+
+
+class TestUnknownKeys:
+    """A request waits for the key: the news does not wait for the other reports."""
+
+    def test_are_appended_at_once_and_once_a_second_for_an_issuer(self, valkey, reporting, reporter, monkeypatch):
+        monkeypatch.setattr(reporting_module, "APPEND_EVERY", (60.0, 60.0))
+        taken = reporting(valkey)
+        taken.step()  # the first append, of nothing
+        reporter.allowed(PASS)
+        reporter.flush()
+        for _ in range(3):
+            reporter._unknown_keys.clear()  # as another worker would
+            reporter.unknown_key("https://one.example.com")
+            reporter.unknown_key("https://two.example.com")
+        step_until(taken, lambda: sum(map(len, unknown_keys(valkey))) == 2)
+        for _ in range(3):
+            taken.step()
+        assert sorted(one for report in unknown_keys(valkey) for one in report) == [
+            "https://one.example.com",
+            "https://two.example.com",
+        ]
+        assert not appended(valkey).usage, "that goes with the next append"
+        monkeypatch.setattr(reporting_module, "UNKNOWN_KEY_EVERY", 0.0)
+        reporter._unknown_keys.clear()
+        reporter.unknown_key("https://one.example.com")
+        step_until(taken, lambda: sum(map(len, unknown_keys(valkey))) == 3)
+
+    def test_while_redis_is_away_are_not_kept(self, valkey, reporting, reporter, monkeypatch):
+        monkeypatch.setattr(reporting_module, "APPEND_EVERY", (0.05, 0.06))
+        taken = reporting(valkey)
+        taken.step()
+        valkey.kill()
+        try:
+            reporter.unknown_key("https://one.example.com")
+            step_until(taken, lambda: taken._trouble is not None)
+        finally:
+            valkey.restart()
+        reporter.allowed(PASS)
+        reporter.flush()
+        step_until(taken, lambda: appended(valkey).usage)
+        assert unknown_keys(valkey) == []
+        reporter._unknown_keys.clear()
+        taken._told.clear()
+        reporter.unknown_key("https://one.example.com")
+        step_until(taken, lambda: unknown_keys(valkey) == [["https://one.example.com"]])

@@ -1,12 +1,27 @@
-"""Where a key is found in a request, and that nothing else of the query is touched when it is taken away."""
+"""Where a key, a token or a client's secret is found in a request, and that nothing else of the query is touched."""
 
+import base64
 from urllib.parse import quote_from_bytes
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kong_app_auth.domain.presented import Absence, Place, PresentedKey, key_in_headers, key_in_query, query_without
+from kong_app_auth.domain.presented import (
+    MAX_CLIENT_ID,
+    MAX_CLIENT_SECRET,
+    MAX_TOKEN,
+    Absence,
+    BearerToken,
+    ClientSecret,
+    Flaw,
+    Place,
+    PresentedKey,
+    authorization,
+    key_in_headers,
+    key_in_query,
+    query_without,
+)
 
 NAMES = ("apikey", "x-api-key")
 LATIN = st.text(st.characters(max_codepoint=255))
@@ -106,3 +121,72 @@ def test_what_was_taken_away_is_not_found_again(query: str) -> None:
 
 def test_a_presented_key_is_not_shown() -> None:
     assert "secret" not in repr(PresentedKey("secret", Place.HEADER, "apikey"))
+
+
+def basic(text: str) -> str:
+    return "Basic " + base64.b64encode(text.encode("latin-1")).decode()
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (None, None),
+        ("", None),
+        ([], None),
+        (True, None),
+        (7, None),
+        ([True], None),
+        ("Digest x", None),
+        ("Bearerx y", None),
+        ("x", None),
+        (" Bearer x", None),
+        ("Bearer x", BearerToken("x")),
+        (["bearer x"], BearerToken("x")),
+        ("BEARER aZ0-._~+/==", BearerToken("aZ0-._~+/==")),
+        ("Bearer " + "x" * MAX_TOKEN, BearerToken("x" * MAX_TOKEN)),
+        (["Bearer x", "Bearer x"], Flaw.TWICE),
+        (["Digest x", "Bearer x"], Flaw.TWICE),
+        ("Bearer", Flaw.TOKEN),
+        ("Bearer ", Flaw.TOKEN),
+        ("Bearer  x", Flaw.TOKEN),
+        ("Bearer x ", Flaw.TOKEN),
+        ("Bearer x y", Flaw.TOKEN),
+        ("Bearer x,y", Flaw.TOKEN),
+        ("Bearer =", Flaw.TOKEN),
+        ("Bearer x=y", Flaw.TOKEN),
+        ("Bearer x\n", Flaw.TOKEN),
+        ("Bearer \xe9", Flaw.TOKEN),
+        ("Bearer " + "x" * (MAX_TOKEN + 1), Flaw.TOKEN),
+        (basic("id:secret"), ClientSecret("id", "secret")),
+        (basic("id:a:b"), ClientSecret("id", "a:b")),
+        (basic("i+d%3A%20:%25+%2B"), ClientSecret("i d: ", "% +")),
+        (basic("id:" + "s" * MAX_CLIENT_SECRET), ClientSecret("id", "s" * MAX_CLIENT_SECRET)),
+        (basic("i" * MAX_CLIENT_ID + ":s"), ClientSecret("i" * MAX_CLIENT_ID, "s")),
+        (basic("id:" + "s" * (MAX_CLIENT_SECRET + 1)), Flaw.BASIC),
+        (basic("i" * (MAX_CLIENT_ID + 1) + ":s"), Flaw.BASIC),
+        (basic("id"), Flaw.BASIC),
+        (basic("id:"), Flaw.BASIC),
+        (basic(":secret"), Flaw.BASIC),
+        (basic("id:%00"), Flaw.BASIC),
+        (basic("id:%ff"), Flaw.BASIC),
+        (basic("id:\xff"), Flaw.BASIC),
+        (basic("id:secret").replace("Basic ", "Basic  "), Flaw.BASIC),
+        ("Basic", Flaw.BASIC),
+        ("Basic aWQ6c2VjcmV0*", Flaw.BASIC),
+        ("Basic aWQ6c2Vjcm", Flaw.BASIC),
+        ("Basic " + "A" * 100_000, Flaw.BASIC),
+    ],
+    ids=lambda value: repr(value)[:40],
+)
+def test_the_header_authorization(value: object, expected: object) -> None:
+    assert authorization({} if value is None else {"authorization": value}) == expected
+
+
+@given(LATIN)
+def test_any_text_is_read_without_an_error(text: str) -> None:
+    for value in (text, f"Bearer {text}", f"Basic {text}", basic(text)):
+        authorization({"authorization": value})
+
+
+def test_tokens_and_secrets_are_not_shown() -> None:
+    assert "s3cret" not in repr(BearerToken("s3cret")) + repr(ClientSecret("s3cret", "s3cret"))

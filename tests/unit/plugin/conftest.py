@@ -36,6 +36,7 @@ def use_replica(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Path], Re
         replica = Replica(directory)
         used.append(replica)
         monkeypatch.setattr(plugin, "_replica", replica)
+        monkeypatch.setattr(plugin, "_oauth", plugin._oauth_admission(replica))
         return replica
 
     yield use
@@ -50,14 +51,20 @@ def set_time(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
 
 
 @pytest.fixture
+def unknown_keys() -> list[str]:
+    """The issuers that were reported to the daemon."""
+    return []
+
+
+@pytest.fixture
 def ask(
     replica_directory: Path,
     use_replica: Callable[[Path], Replica],
     set_time: Callable[[float], None],
+    unknown_keys: list[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> Ask:
     """`ask(headers, config…, kong=…, instance=…)` puts a request through the plugin."""
-    use_replica(replica_directory)
     set_time(0)
     log: list[Any] = []
     reported: list[Any] = []
@@ -67,7 +74,9 @@ def ask(
             log.append(refusal)
 
     monkeypatch.setattr(plugin, "_refusals", Log())
-    monkeypatch.setattr(plugin, "_reports", SimpleNamespace(allowed=reported.append, refused=reported.append))
+    reports = SimpleNamespace(allowed=reported.append, refused=reported.append, unknown_key=unknown_keys.append)
+    monkeypatch.setattr(plugin, "_reports", reports)
+    use_replica(replica_directory)
 
     def asked(
         headers: Mapping[str, Any] | None = None,

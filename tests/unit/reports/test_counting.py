@@ -57,6 +57,7 @@ def reporter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lost: list[int]) -
     monkeypatch.setattr(made, "_started", True)
     yield made
     made._sender.close()
+    made._urgent.close()
 
 
 def test_requests_are_counted_with_the_last_use_of_their_credentials(reporter: Reporter, follower: Follower) -> None:
@@ -223,3 +224,52 @@ def test_a_socket_left_behind_is_replaced_and_only_the_owner_may_write(tmp_path:
     finally:
         second.close()
         sender.close()
+
+
+class TestUnknownKeys:
+    ISSUER = "https://issuer.example.com"
+
+    def heard(self, follower: Follower) -> list[list[str]]:
+        heard = []
+        while (data := follower.receiver.receive(0)) is not None:
+            heard.append(decode(data).unknown_keys)
+        return heard
+
+    def test_are_told_at_once_and_once_a_second_for_an_issuer(
+        self, reporter: Reporter, follower: Follower, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for _ in range(100):
+            reporter.unknown_key(self.ISSUER)
+            reporter.unknown_key("another")
+        assert self.heard(follower) == [[self.ISSUER], ["another"]]
+        monkeypatch.setattr(counting, "UNKNOWN_KEY_EVERY", 0.0)
+        reporter.unknown_key(self.ISSUER)
+        assert self.heard(follower) == [[self.ISSUER]]
+
+    def test_are_told_again_where_nobody_heard(self, reporter: Reporter, tmp_path: Path) -> None:
+        reporter.unknown_key(self.ISSUER)
+        follower = Follower(tmp_path)
+        try:
+            reporter.unknown_key(self.ISSUER)
+            assert self.heard(follower) == [[self.ISSUER]]
+        finally:
+            follower.receiver.close()
+
+    def test_of_a_name_that_is_too_long_are_not_told(self, reporter: Reporter, follower: Follower) -> None:
+        reporter.unknown_key("x" * 321)
+        assert self.heard(follower) == []
+
+    def test_stand_for_themselves(self, reporter: Reporter, follower: Follower) -> None:
+        reporter.allowed(PASS)
+        reporter.unknown_key(self.ISSUER)
+        assert self.heard(follower) == [[self.ISSUER]]
+        reporter.flush()
+        assert follower.report().usage
+
+    def test_what_is_remembered_is_bounded(
+        self, reporter: Reporter, follower: Follower, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(counting, "_MOST_ISSUERS", 3)
+        for number in range(10):
+            reporter.unknown_key(f"issuer {number}")
+        assert len(reporter._unknown_keys) <= 3
