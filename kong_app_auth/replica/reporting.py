@@ -82,8 +82,9 @@ class Reporting:
             self._stop.wait(_AT_ONCE)
         else:
             self._take_in(receiver, min(max(self._append_at - now, 0.0), _AT_ONCE))
-        if self._unknown_keys:
-            self._tell_unknown_keys()
+        due = self._due_unknown_keys()
+        if due:
+            self._tell_unknown_keys(due)
         if time.monotonic() >= self._append_at:
             self.append()
 
@@ -136,27 +137,25 @@ class Reporting:
         while data is not None:
             try:
                 report = decode(data)
-                self._tally.add(report)
-                self._hear_of_unknown_keys(report)
             except CorruptReport:
                 self._tally.lost += 1
-            if self._unknown_keys:
-                return
+            else:
+                self._tally.add(report)
+                # Where Redis is away nobody can fetch a key now, and who still wants it then will say so again.
+                if report.unknown_keys and not self._wait and len(self._unknown_keys) < MOST_ISSUERS:
+                    self._unknown_keys.update(report.unknown_keys)
+                    return
             data = receiver.receive(0.0) if time.monotonic() < give_up else None
 
-    def _hear_of_unknown_keys(self, report: Report) -> None:
-        if self._wait:
-            return  # Redis is away: nobody can fetch that key now, and who still wants it then will say so again
+    def _due_unknown_keys(self) -> list[str]:
+        """The issuers that the daemon may be told of now; the others wait until a second has passed."""
         now = time.monotonic()
-        for issuer in report.unknown_keys:
-            if now - self._told.get(issuer, -UNKNOWN_KEY_EVERY) >= UNKNOWN_KEY_EVERY:
-                self._unknown_keys.add(issuer)
+        self._told = {issuer: at for issuer, at in self._told.items() if now - at < UNKNOWN_KEY_EVERY}
+        return sorted(self._unknown_keys - self._told.keys())[:MOST_ISSUERS]
 
-    def _tell_unknown_keys(self) -> None:
-        issuers, self._unknown_keys = sorted(self._unknown_keys)[:MOST_ISSUERS], set()
-        now = time.monotonic()
-        self._told = {one: at for one, at in self._told.items() if now - at < UNKNOWN_KEY_EVERY}
-        self._told.update(dict.fromkeys(issuers, now))
+    def _tell_unknown_keys(self, issuers: list[str]) -> None:
+        self._unknown_keys.difference_update(issuers)
+        self._told.update(dict.fromkeys(issuers, time.monotonic()))
         client = self._reached()
         if client is None:
             self._wait = APPEND_EVERY[0]

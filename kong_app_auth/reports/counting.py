@@ -57,6 +57,7 @@ class Reporter:
         self._urgent = Sender(directory)
         self._urgent_lock = threading.Lock()
         self._unknown_keys: dict[str, float] = {}
+        self._untold: set[str] = set()
         self._on_lost = on_lost
         self._lock = threading.Lock()
         self._started = False
@@ -84,23 +85,32 @@ class Reporter:
             self._start()
 
     def unknown_key(self, issuer_id: str) -> None:
-        """Tell at once that a token names a key that the issuer's record lacks; again only after a second.
+        """Tell at once that a token names a key that the issuer's record lacks; within a second of that, a bit later.
 
         It is handed over here, by one system call that does not wait: a request is waiting for the key.
         """
-        now = time.monotonic()
         if len(issuer_id) > MAX_ISSUER:
             return
         with self._urgent_lock:
-            if now - self._unknown_keys.get(issuer_id, -UNKNOWN_KEY_EVERY) < UNKNOWN_KEY_EVERY:
-                return
             if len(self._unknown_keys) >= _MOST_ISSUERS:
                 self._unknown_keys.clear()
-            if self._urgent.send(encode(Report(unknown_keys=[issuer_id]))):
-                self._unknown_keys[issuer_id] = now
+            if time.monotonic() - self._unknown_keys.get(issuer_id, -UNKNOWN_KEY_EVERY) >= UNKNOWN_KEY_EVERY:
+                self._tell_unknown_key(issuer_id)
+            elif len(self._untold) < _MOST_ISSUERS:
+                self._untold.add(issuer_id)
+        if not self._started:
+            self._start()
+
+    def _tell_unknown_key(self, issuer_id: str) -> None:
+        if self._urgent.send(encode(Report(unknown_keys=[issuer_id]))):
+            self._unknown_keys[issuer_id] = time.monotonic()
 
     def flush(self) -> None:
         """Hand over all that waits. What nobody takes stays."""
+        with self._urgent_lock:
+            untold, self._untold = self._untold, set()
+            for issuer_id in untold:
+                self._tell_unknown_key(issuer_id)
         with self._lock:
             before = self._tally.lost
             self._add_up()

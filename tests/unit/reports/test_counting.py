@@ -246,6 +246,18 @@ class TestUnknownKeys:
         reporter.unknown_key(self.ISSUER)
         assert self.heard(follower) == [[self.ISSUER]]
 
+    def test_within_a_second_are_told_with_the_next_reports(self, reporter: Reporter, follower: Follower) -> None:
+        """The issuer may have rotated since: nobody may be forgotten for somebody else's nonsense a moment before."""
+        reporter.flush()
+        reporter.unknown_key(self.ISSUER)
+        assert self.heard(follower) == [[self.ISSUER]]
+        reporter.flush()
+        assert self.heard(follower) == []
+        reporter.unknown_key(self.ISSUER)
+        reporter.flush()
+        reporter.flush()
+        assert self.heard(follower) == [[self.ISSUER]]
+
     def test_are_told_again_where_nobody_heard(self, reporter: Reporter, tmp_path: Path) -> None:
         reporter.unknown_key(self.ISSUER)
         follower = Follower(tmp_path)
