@@ -1,6 +1,6 @@
 """Makes the secrets of the Compose set-up, once: a directory for each reader, which gets to see no other's.
 
-`init.py DIRECTORY` writes DIRECTORY/portal, sync, gateway, valkey and postgres. What is there already stays as it is, so
+`init.py DIRECTORY` writes DIRECTORY/portal, sync, gateway, valkey and postgres. What is there already stays, so
 that running it again changes nothing. Nothing secret is printed.
 
 Environment: REGION (eu), DATABASE_HOST (postgres).

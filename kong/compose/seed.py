@@ -61,9 +61,7 @@ def fill(portal: Portal, key: str) -> None:
             "owner": {"type": "developer", "id": developer},
         },
     )["id"]
-    portal.call(
-        "POST", f"{inside}/applications/{application}/registrations", {"api_id": api, "status": "approved"}
-    )
+    portal.call("POST", f"{inside}/applications/{application}/registrations", {"api_id": api, "status": "approved"})
     portal.call("POST", f"{inside}/applications/{application}/credentials", {"key": key, "display_name": "first"})
 
 
