@@ -16,6 +16,7 @@ from kong_app_auth.registry.position import NewerSchema, Position
 from kong_app_auth.registry.writer import Refused, Writer
 from kong_app_auth.sync.contact import Contact
 from kong_app_auth.sync.declarative.complaints import Refusal
+from kong_app_auth.sync.issuers.in_use import keep_issuers
 from kong_app_auth.sync.leadership import Leadership
 from kong_app_auth.sync.metrics import SyncMetrics
 
@@ -228,6 +229,8 @@ class Daemon:
         the next round takes the lease again, reads again and compares again.
         """
         known = self._known
+        if known is not None and known is not wanted:
+            keep_issuers(known, wanted)
         changes = self._due if known is wanted else diff(known or Contents(), wanted)
         # Until the last batch is in, what is known of the registry is not true.
         self._forget()

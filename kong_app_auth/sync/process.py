@@ -9,10 +9,14 @@ from pathlib import Path
 import structlog
 
 from kong_app_auth.domain.api_key import valid_region
+from kong_app_auth.oidc.outgoing import Outgoing
 from kong_app_auth.registry.connection import Client, connect
 from kong_app_auth.registry.url import parse, redact
 from kong_app_auth.signals import noted_signals
 from kong_app_auth.sync.daemon import Companion, Daemon, Ending, Source
+from kong_app_auth.sync.issuers.keys import IssuerKeys
+from kong_app_auth.sync.issuers.source import WithIssuers
+from kong_app_auth.sync.issuers.unknown_keys import UnknownKeys
 from kong_app_auth.sync.metrics import SyncMetrics, exposed
 from kong_app_auth.sync.portal_feed.address import PortalAddress
 from kong_app_auth.sync.portal_feed.client import FeedClient
@@ -45,13 +49,16 @@ def run_sync(
     cert_file: Path | None = None,
     key_file: Path | None = None,
     metrics_address: str | None = None,
+    idp_allow_private: bool = False,
+    idp_allow_http_loopback: bool = False,
+    idp_ca_file: Path | None = None,
 ) -> int:
     """Run a daemon until SIGTERM or SIGINT, and give the process's exit code.
 
     The source is either `apps_file` or the portal at `portal_url`, whose feed of the region asks for `portal_token`.
     The lease is released at the end, so that a standby takes over at once. `metrics_address` is `host:port`, None for
-    no metrics. Exit codes: 0 stopped, 1 registry or portal are of a newer version, 2 a setting is wrong. To be called
-    from the main thread.
+    no metrics. `idp_…`: where identity providers may be, see `Outgoing`. Exit codes: 0 stopped, 1 registry or portal
+    are of a newer version, 2 a setting is wrong. To be called from the main thread.
     """
 
     def client() -> Client:
@@ -60,11 +67,12 @@ def run_sync(
         )
 
     try:
+        outgoing = Outgoing(idp_allow_private, idp_allow_http_loopback, idp_ca_file)
         if not valid_region(region):
             raise ValueError("a region is named by lower-case letters, digits and inner hyphens")  # noqa: TRY301
         parse(redis_url)
         address = None if metrics_address is None else _address(metrics_address)
-        for file in (ca_file, cert_file, key_file):
+        for file in (ca_file, cert_file, key_file, idp_ca_file):
             if file is not None and not file.is_file():
                 raise ValueError(f"there is no file {file}")  # noqa: TRY301
         if (apps_file is None) == (portal_url is None):
@@ -74,7 +82,7 @@ def run_sync(
             if portal_url is None
             else PortalAddress(url=portal_url, token=portal_token or "", ca_file=portal_ca_file)
         )
-    except ValueError as wrong:
+    except (ValueError, OSError) as wrong:
         _log.error("wrong setting", problem=str(wrong))
         return EXIT_WRONG_SETTING
 
@@ -97,6 +105,10 @@ def run_sync(
             source = PortalFeed(FeedClient(portal, region), PortalMetrics(metrics.registry), wake)
             serving.enter_context(source.running())
             companions.append(ReportForwarder(ReportsPortal(portal, region), region, metrics.registry))
+        keys = IssuerKeys(outgoing, metrics.registry, wake)
+        serving.enter_context(keys.running())
+        source = WithIssuers(source, keys)
+        companions.append(UnknownKeys(region, keys))
         daemon = Daemon(client, source, region, metrics, companions=companions, wake=wake)
         _log.info("sync daemon starts", region=region, source=str(apps_file or portal_url), redis=redact(redis_url))
         ending = _until_signalled(daemon)

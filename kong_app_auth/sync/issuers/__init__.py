@@ -1,0 +1,1 @@
+"""The keys of identity providers, fetched into the registry."""
