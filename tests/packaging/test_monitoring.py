@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import subprocess
+import threading
 from typing import Any
 
 import promql_parser
@@ -15,7 +16,9 @@ from prometheus_client.parser import text_string_to_metric_families
 import kong_app_auth.plugin  # noqa: F401  it defines metrics
 import plugin_server.worker  # noqa: F401  it defines metrics
 from kong_app_auth.domain.reasons import Reason
+from kong_app_auth.oidc.outgoing import Outgoing
 from kong_app_auth.portal.metrics import PortalMetrics
+from kong_app_auth.sync.issuers.keys import IssuerKeys
 from kong_app_auth.sync.metrics import SyncMetrics
 from kong_app_auth.sync.portal_feed.address import PortalAddress
 from kong_app_auth.sync.portal_feed.metrics import PortalMetrics as FeedMetrics
@@ -47,6 +50,10 @@ def exposed() -> dict[str, set[str]]:
     FeedMetrics(daemon.registry)
     address = PortalAddress(url="http://127.0.0.1:1", token="a token of no portal")
     ReportForwarder(ReportsPortal(address, "eu"), "eu", daemon.registry)
+    issuers = IssuerKeys(Outgoing(), daemon.registry, threading.Event())
+    issuers._keys.labels("https://issuer.example").set(1)
+    issuers._fetched.labels("https://issuer.example").set(1)
+    issuers._failures.labels("https://issuer.example").inc()
     portal = PortalMetrics()
     portal.requests.labels("GET", "200").inc()
     portal.seq.labels("eu").set(1)
