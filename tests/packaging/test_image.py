@@ -29,7 +29,6 @@ def instructions(word: str) -> list[str]:
 
 def test_it_ends_on_a_slim_image_without_root() -> None:
     assert [one.partition(" AS ")[0] for one in instructions("FROM")] == ["python:3.12-slim"] * 2
-    assert INSTRUCTIONS[-3:][0] == ("WORKDIR", "/") or ("WORKDIR", "/") in INSTRUCTIONS[-3:]
     assert instructions("USER") == ["10001:10001"]
     assert not re.search(r"\b(apt|apt-get|gcc|build-essential|curl|wget)\b", DOCKERFILE)
 
@@ -158,7 +157,7 @@ class TestCompose:
         assert [page.status_code for page in pages] == [200] * 3
         families = {name for page in pages for name in re.findall(r"^# TYPE (\S+)", page.text, re.MULTILINE)}
         there = {name for name in families if name.startswith(("app_auth_", "plugin_server_"))}
-        known = {re.sub(r"_(bucket|sum|count)$", "", name) for name in exposed()}
+        known = {re.sub(r"_(bucket|sum|count)$", "", name) for name in exposed() if not name.endswith("_created")}
         assert known - there == set()
 
     def test_a_healthcheck_notices_that_a_process_is_gone(self, rehearsal: Rehearsal, programs: list[Path]) -> None:
