@@ -64,11 +64,13 @@ proto: $(STAMP) ## generate the protocol's message classes from the .proto file
 docs: $(STAMP) ## write the pages that are made from the code: settings, operations
 	$(BIN)/python -m scripts.configuration_table
 	$(BIN)/python -m scripts.operations_table
+	$(BIN)/python -m scripts.growth_table
 
 lock: ## renew requirements/dev.txt from pyproject.toml
 	$(PYTHON) -m venv build/lock
 	build/lock/bin/pip install --quiet --disable-pip-version-check pip-tools
 	build/lock/bin/pip-compile --quiet --all-extras --allow-unsafe --strip-extras --generate-hashes --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --output-file requirements/dev.txt pyproject.toml
+	build/lock/bin/pip-compile --quiet --extra portal --allow-unsafe --strip-extras --generate-hashes --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --constraint requirements/dev.txt --output-file kong/image/requirements.txt pyproject.toml
 
 clean: ## remove the virtual environment and build output
 	rm -rf $(VENV) build dist

@@ -729,7 +729,7 @@ class TestIntrospection:
             ({"active": False}, "not_active"),
             ({"exp": 1}, "expired"),
             ({"exp": "soon"}, "malformed_claim"),
-            ({"nbf": int(NOW) + 600}, "not_yet_valid"),
+            ({"nbf": 2**33}, "not_yet_valid"),
             ({"iss": "https://stranger.example.com"}, "other_issuer"),
             ({"aud": "https://maps.example.com"}, "other_audience"),
             ({"aud": None}, "other_audience"),
