@@ -25,6 +25,7 @@ from kong_app_auth.domain.records import (
     Client,
     CredentialState,
     Issuer,
+    OpenIdConnect,
 )
 from kong_app_auth.oidc.claims import Claims, client_ids, has_scopes, is_for_audience
 from kong_app_auth.oidc.endpoints import Unavailable
@@ -36,12 +37,14 @@ from kong_app_auth.oidc.tokens import VerifiedTokens, parse
 PATIENCE: Final = 1.6
 """Seconds that a request may spend on providers and on waiting for keys: the plugin server ends it after two."""
 
+_MOST_READ: Final = 1024
+"""Claims of which it is remembered whom they name: the same objects come again with each request that has the token."""
+
 UNKNOWN_KEY: Final = "unknown_key"
 OTHER_AUDIENCE: Final = "other_audience"
 OTHER_CLIENT: Final = "other_client"
 NO_CLIENT: Final = "no_client"
 NOT_ACCEPTED: Final = "not_accepted"
-_TOKEN_METHODS: Final = frozenset({BEARER, INTROSPECTION})
 
 
 class Registry(Protocol):
@@ -70,9 +73,10 @@ class OAuthAdmission:
         self._exchange = exchange
         self._introspection = introspection
         self._verified = VerifiedTokens()
+        self._read: dict[int, tuple[Claims, OpenIdConnect, str | Refusal | None]] = {}
 
     def bearer(self, policy: ServicePolicy, token: str, trust: Freshness, now: float) -> Allow | Refusal:
-        """Judge a bearer token; `now` is Unix time."""
+        """Judge a bearer token, where `takes_bearer_tokens`; `now` is Unix time."""
         rules = policy.token_rules
         is_jwt = _looks_like_jwt(token)
         if is_jwt and not _of_one_issuer(rules):
@@ -151,15 +155,20 @@ class OAuthAdmission:
     def _judged(self, case: _Case, rule: TokenRule, claims: Claims, client_id: str | None = None) -> Allow | Refusal:
         """Decide on good claims. `client_id`: who has proved to be that client by its secret."""
         strategy = rule.openid_connect
-        if not is_for_audience(claims, strategy.audience_required):
-            return _invalid(OTHER_AUDIENCE)
-        # The first claim that is there says who it is. To go on to another one if nobody knows that client would let a
-        # user pass for an application by a name of the user's choice (`sub`).
-        named = next(iter(client_ids(claims, strategy.credential_claims)), client_id)
+        known = self._read.get(id(claims))
+        if known is not None and known[0] is claims and known[1] is strategy:
+            named = known[2]
+        else:
+            named = _client_of(claims, strategy)
+            if len(self._read) >= _MOST_READ:
+                self._read.clear()
+            self._read[id(claims)] = claims, strategy, named
+        if isinstance(named, Refusal):
+            return named
+        if client_id is not None and named != client_id:
+            return self._decided(case, rule, client_id, claims) if named is None else _invalid(OTHER_CLIENT)
         if named is None:
             return Refusal(Deny(Reason.UNKNOWN_APPLICATION), NO_CLIENT)
-        if client_id is not None and named != client_id:
-            return _invalid(OTHER_CLIENT)
         return self._decided(case, rule, named, claims)
 
     def _decided(self, case: _Case, rule: TokenRule, client_id: str, claims: Claims) -> Allow | Refusal:
@@ -204,6 +213,15 @@ class OAuthAdmission:
         return _unproved(claims)
 
 
+def _client_of(claims: Claims, strategy: OpenIdConnect) -> str | Refusal | None:
+    """Whom claims name by a strategy's rules; None where they name nobody."""
+    if not is_for_audience(claims, strategy.audience_required):
+        return _invalid(OTHER_AUDIENCE)
+    # The first claim that is there says who it is. To go on to another one if nobody knows that client would let a user
+    # pass for an application by a name of the user's choice (`sub`).
+    return next(iter(client_ids(claims, strategy.credential_claims)), None)
+
+
 def _looks_like_jwt(token: str) -> bool:
     """Say whether a token has the form of a signed JWT: three parts, of which the first begins with a brace."""
     return token.startswith("e") and token.count(".") == 2
@@ -231,7 +249,11 @@ def _unproved(found: Failure | Unavailable) -> Refusal:
 
 def takes_bearer_tokens(policy: ServicePolicy) -> bool:
     """Say whether a service accepts bearer tokens, JWTs or opaque ones."""
-    return any(not _TOKEN_METHODS.isdisjoint(rule.openid_connect.auth_methods) for rule in policy.token_rules)
+    for rule in policy.token_rules:  # a plain loop: it is run for each token
+        methods = rule.openid_connect.auth_methods
+        if BEARER in methods or INTROSPECTION in methods:
+            return True
+    return False
 
 
 def takes_secrets(policy: ServicePolicy) -> bool:
