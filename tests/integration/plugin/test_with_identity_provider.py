@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from kong_app_auth.sync.issuers import keys as issuer_keys
 from tests.integration.plugin.token_path import Running, TokenPath, token_path
 from tests.servers.identity_provider import MACHINE, MAPS, VAULT, WEATHER
 from tests.servers.process import wait_until
@@ -17,8 +18,11 @@ EXCHANGES = 'app_auth_provider_requests_total{kind="exchange",outcome="answered"
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[Running]:
-    with token_path() as started:
-        yield started
+    """The path, with a daemon that fetches keys as often as it is asked to: providers rotate often here."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(issuer_keys, "REFRESH_EVERY", 0.0)
+        with token_path() as started:
+            yield started
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
-"""The way of a token with real parts: an identity provider, Valkey, a plugin server with its follower, a gateway.
+"""The way of a token with real parts: identity provider, sync daemon, Valkey, plugin server with its follower, gateway.
 
-What the sync daemon does for issuers is done by `Region`: it writes their keys, and looks again when it is told.
+The daemon runs in a thread of the test, on a source that the test edits.
 """
 
 import base64
@@ -10,9 +10,8 @@ import os
 import sys
 import tempfile
 import threading
-import time
 import uuid
-from collections.abc import Generator, Iterable
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -27,7 +26,6 @@ from kong_app_auth.domain.records import (
     Application,
     Client,
     Credential,
-    Issuer,
     OpenIdConnect,
     RegistrationState,
     Service,
@@ -35,14 +33,18 @@ from kong_app_auth.domain.records import (
     StrategyType,
     client_key,
 )
-from kong_app_auth.registry.changes import Change, Delete, Put, in_batches
-from kong_app_auth.registry.connection import CLIENT_ERRORS, connect
-from kong_app_auth.registry.contents import Contents, diff
+from kong_app_auth.oidc.outgoing import Outgoing
+from kong_app_auth.registry.changes import Change, Delete, Put
+from kong_app_auth.registry.connection import connect
+from kong_app_auth.registry.contents import Contents
 from kong_app_auth.registry.keys import Keys, Table
-from kong_app_auth.registry.position import Position
-from kong_app_auth.registry.writer import Writer
 from kong_app_auth.reports.codec import decode_entry
 from kong_app_auth.settings import ENV_PREFIX
+from kong_app_auth.sync.daemon import Daemon
+from kong_app_auth.sync.issuers.keys import IssuerKeys
+from kong_app_auth.sync.issuers.source import WithIssuers
+from kong_app_auth.sync.issuers.unknown_keys import UnknownKeys
+from kong_app_auth.sync.metrics import SyncMetrics
 from tests.servers.gateway import EventLoopThread
 from tests.servers.identity_provider import MACHINE, MAPS, VAULT, WEATHER, IdentityProvider, identity_provider
 from tests.servers.process import end, free_port, start, wait_until
@@ -84,50 +86,46 @@ def _strategies(issuer: str, other: str) -> dict[str, tuple[OpenIdConnect, ...]]
     }
 
 
-def issuer_of(provider: IdentityProvider) -> Issuer:
-    """The record that the daemon makes of a provider's documents."""
-    documents = provider.discovery()
-    keys = tuple(json.dumps(key) for key in provider.jwks())
-    endpoints = {name: documents[name] for name in ("token_endpoint", "introspection_endpoint")}
-    return Issuer(provider.issuer, documents["issuer"], keys, **endpoints, fetched_at=int(time.time()))
-
-
 class Region:
-    """The registry, kept alive, and written to by tests; keys of issuers are fetched anew where a gateway asks."""
+    """The sync daemon, with this as its source. `asked` has the issuers whose keys gateways have asked for."""
 
-    def __init__(self, url: str, providers: Iterable[IdentityProvider]) -> None:
-        self.providers = {provider.issuer: provider for provider in providers}
+    def __init__(self, url: str, contents: Contents) -> None:
         self.asked: list[str] = []
         self._url = url
-        self._client = connect(url)
-        self._writer = Writer(self._client, REGION)
+        self._found: Contents | list[Change] | None = contents
         self._lock = threading.Lock()
+        self._wake = threading.Event()
         self._stop = threading.Event()
-        self._threads = [threading.Thread(target=run) for run in (self._beat, self._listen)]
-
-    def begin(self, contents: Contents) -> None:
-        assert self._writer.acquire()
-        assert isinstance(self._writer.begin_epoch(), Position)
-        for batch in in_batches(diff(Contents(), contents)):
-            assert isinstance(self._writer.write(batch), Position)
-        assert isinstance(self._writer.complete(), Position)
+        self._threads = [threading.Thread(target=run) for run in (self._run, self._listen)]
         for thread in self._threads:
             thread.start()
 
-    def write(self, *changes: Change) -> None:
+    def look(self) -> Contents | list[Change] | None:
+        """Give what was written since the last look."""
         with self._lock:
-            assert isinstance(self._writer.write(changes), Position)
+            found, self._found = self._found, None
+            return found
+
+    def write(self, *changes: Change) -> None:
+        """Have the daemon write these."""
+        with self._lock:
+            waiting = self._found if isinstance(self._found, list) else []
+            self._found = [*waiting, *changes]
+        self._wake.set()
 
     def end(self) -> None:
         self._stop.set()
         for thread in self._threads:
             thread.join()
-        self._client.close()
 
-    def _beat(self) -> None:
-        while not self._stop.wait(0.5):
-            with self._lock:
-                self._writer.heartbeat()
+    def _run(self) -> None:
+        metrics = SyncMetrics()
+        keys = IssuerKeys(Outgoing(allow_http_loopback=True), metrics.registry, self._wake)
+        with keys.running():
+            source, unknown = WithIssuers(self, keys), UnknownKeys(REGION, keys)
+            Daemon(lambda: connect(self._url), source, REGION, metrics, companions=[unknown], wake=self._wake).run(
+                self._stop
+            )
 
     def _listen(self) -> None:
         client, last = connect(self._url), "$"
@@ -137,14 +135,7 @@ class Region:
                     for last_id, fields in entries:
                         last = last_id.decode()
                         report = decode_entry(fields)
-                        for issuer in report.unknown_keys if report else ():
-                            self._refresh(issuer)
-
-    def _refresh(self, issuer: str) -> None:
-        self.asked.append(issuer)
-        with contextlib.suppress(requests.RequestException, AssertionError, *CLIENT_ERRORS):
-            record = issuer_of(self.providers[issuer])
-            self.write(Put(Table.ISSUERS, record.id, record))
+                        self.asked += report.unknown_keys if report else []
 
 
 class TokenPath:
@@ -157,13 +148,12 @@ class TokenPath:
         self.key = mint(REGION)
         self.mark = uuid.uuid4().hex
         self.valkey = RedisServer(directory / "valkey")
-        self.region = Region(self.valkey.url, (provider, other))
+        self.region = Region(self.valkey.url, self._contents())
         self.gateway = DevelopmentGateway(directory)
         self._upstream = f"http://127.0.0.1:{port}"
         self._metrics = ("127.0.0.1", free_port())
 
     def start(self) -> None:
-        self.region.begin(self._contents())
         credentials = self.directory / "issuer-credentials.json"
         credentials.write_text(json.dumps({self.provider.issuer: GATEWAY}))
         credentials.chmod(0o600)
@@ -208,8 +198,7 @@ class TokenPath:
             self.gateway.stop()
         with contextlib.suppress(AttributeError):
             end(self.server)
-        with contextlib.suppress(RuntimeError):
-            self.region.end()
+        self.region.end()
         end(self.valkey.process)
 
     def ask(self, path: str, *, key: str | None = None, authorization: str | None = None, tag: str = "") -> Answer:
@@ -287,8 +276,6 @@ class TokenPath:
         )
         contents.applications[holder.id] = holder
         contents.credentials[digest(self.key)] = Credential(uid("a key"), holder.id)
-        for provider in (self.provider, self.other):
-            contents.issuers[provider.issuer] = issuer_of(provider)
         return contents
 
 
