@@ -1,7 +1,9 @@
-"""`python -m bench.token_requests [--quick]`: what a request with a bearer JWT costs a worker, in CPU.
+"""`python -m bench.token_requests [--quick]`: what a request with a bearer JWT costs a worker, and how soon a key is known.
 
 Hit: the token's signature was found good before. Miss: it is checked; more tokens go round than a worker remembers.
 Keys are measured in the same run, on a service that takes keys alone and on one that takes tokens too.
+Rotation: from the moment that a provider signs with a new key until the first request with it is let in, with a real
+provider, daemon, Valkey, follower, worker and gateway.
 """
 
 import argparse
@@ -19,6 +21,7 @@ from bench.kong import Connection, Headers, Protocol, headers
 from bench.processes import Cpu, cpu
 from bench.region import KEY_LENGTH, REGION
 from bench.servers import Server, gateway_node, replica_directory, wait_for_copy
+from kong_app_auth.demo.identity_provider import installation
 from kong_app_auth.domain.api_key import digest, mint
 from kong_app_auth.domain.records import (
     Acceptance,
@@ -39,7 +42,10 @@ from kong_app_auth.registry.contents import Contents, diff
 from kong_app_auth.registry.position import Position
 from kong_app_auth.registry.writer import Writer
 from kong_app_auth.replica.reader import Replica
+from kong_app_auth.sync.issuers.keys import REFRESH_EVERY
 from plugin_server.wire.values import write_headers
+from tests.integration.plugin.token_path import token_path
+from tests.servers.identity_provider import WEATHER
 from tests.servers.redis import RedisServer, redis_server
 from tests.servers.samples import PORTAL, uid
 from tests.unit.plugin.provider import Provider
@@ -49,19 +55,24 @@ WORKER_BARS = {"hit": 50.0, "RS256 miss": 150.0}
 """Microseconds of CPU in a worker. A miss of ES256 has no bar of its own."""
 KEYS, TOKENS, BOTH = "keys", "tokens", "both"
 CLIENTS = 100
+_PATIENCE = 60.0
 _AUDIENCE = "https://weather.example.com"
+
+
+ROTATION_BAR_MS = 1000.0
 
 
 class Plan(msgspec.Struct, frozen=True):
     """`misses`: tokens that go round so that none is remembered when it comes again; `seconds` of each round."""
 
     misses: int
+    rotations: int
     rounds: int
     seconds: float
     warm_up: float
 
 
-FULL, QUICK = Plan(16_000, 3, 2.0, 0.5), Plan(12_000, 1, 0.5, 0.2)
+FULL, QUICK = Plan(16_000, 3, 3, 2.0, 0.5), Plan(12_000, 1, 1, 0.5, 0.2)
 
 
 class Work(msgspec.Struct, frozen=True):
@@ -231,6 +242,27 @@ def _region(valkey: RedisServer, wanted: Contents) -> Generator[None]:
         client.close()
 
 
+def rotations(number: int) -> list[float]:
+    """Milliseconds until a new key is taken, each time. The daemon fetches on request once in some seconds."""
+    found: list[float] = []
+    with token_path() as running:
+        path = running.path
+        for _ in range(number):
+            if found:
+                time.sleep(REFRESH_EVERY)
+            old = path.provider.token(resource=WEATHER)
+            while path.bearer("weather", old).status != 200:
+                time.sleep(0.01)
+            path.provider.rotate()
+            new = path.provider.token(resource=WEATHER)
+            began = time.monotonic()
+            while path.bearer("weather", new).status != 200:
+                if time.monotonic() - began > _PATIENCE:
+                    raise RuntimeError("a new key is not taken")
+            found.append(1000 * (time.monotonic() - began))
+    return found
+
+
 def bar_of(cost: Cost) -> float | None:
     """The bar of a figure, if it has one."""
     return next((bar for name, bar in WORKER_BARS.items() if cost.name.endswith(name)), None)
@@ -260,7 +292,14 @@ def main() -> int:
         against = "" if bar is None else f", bar {bar:.0f} µs"
         spread = f"{cost.least_us:.1f} to {cost.most_us:.1f}"
         print(f"  {cost.name}: {cost.cpu_us:.1f} µs ({spread}{against}); {cost.per_second:,.0f} a second")
-    return 1 if missed else 0
+    try:
+        installation.node()
+    except installation.NotInstallable as missing:
+        print(f"Rotation: not measured: {missing}")
+        return 1 if missed else 0
+    delays = rotations(plan.rotations)
+    print(f"Rotation to the first accepted token: {max(delays):.0f} ms at most of {len(delays)}, bar 1,000 ms")
+    return 1 if missed or max(delays) > ROTATION_BAR_MS else 0
 
 
 if __name__ == "__main__":

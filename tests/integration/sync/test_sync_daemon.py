@@ -309,7 +309,7 @@ def test_a_registry_of_a_newer_version_is_left_alone(region: Region) -> None:
     end_first = region.start("first")
     region.becomes(apps(2))
     end(end_first.process, signal.SIGTERM)
-    region.client.hset(KEYS.meta, "schema", "2")
+    region.client.hset(KEYS.meta, "schema", "99")
     before = region.client.hgetall(KEYS.meta)
     save(region.file, apps(3))
     second = region.start("second")

@@ -2,7 +2,6 @@
 
 import base64
 import json
-import time
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
@@ -10,6 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 
 from kong_app_auth.domain.records import Issuer
+from tests.unit.plugin.stage import NOW
 
 
 def b64(data: bytes) -> str:
@@ -66,7 +66,7 @@ class Provider:
 
     def token(self, client_id: str, /, *, key: SigningKey | None = None, **claims: Any) -> str:
         """An access token of RFC 9068; a claim that is None is left out."""
-        now = int(time.time())
+        now = int(NOW)
         usual = {
             "iss": self.issuer,
             "sub": client_id,
