@@ -1,4 +1,4 @@
-"""`python -m bench.token_requests [--quick]`: what a request with a bearer JWT costs a worker, and how soon a key is known.
+"""`python -m bench.token_requests [--quick]`: what a request with a bearer JWT costs, and how soon a new key is known.
 
 Hit: the token's signature was found good before. Miss: it is checked; more tokens go round than a worker remembers.
 Keys are measured in the same run, on a service that takes keys alone and on one that takes tokens too.
