@@ -27,6 +27,7 @@ PORTAL = (
     "feed_tokens",
     "gateway_urls",
     "trusted_proxies",
+    "audit_retention",
     "smtp_host",
     "smtp_port",
     "smtp_security",
@@ -169,6 +170,7 @@ def configuration(settings: Settings) -> "Configuration":
         mailbox=settings.mailbox,
         gateway_urls=_pairs("gateway_urls", settings.gateway_urls),
         trusted_proxies=settings.trusted_proxies,
+        audit_retention=timedelta(seconds=settings.audit_retention) if settings.audit_retention else None,
     )
 
 

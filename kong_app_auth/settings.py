@@ -203,6 +203,9 @@ class Settings(BaseSettings):
     trusted_proxies: int = Field(
         0, ge=0, le=16, description="Proxies in front of the portal whose `X-Forwarded-For` is believed."
     )
+    audit_retention: int = Field(
+        0, ge=0, le=10**9, description="How long entries of the audit log are kept, such as 31536000; 0: for ever."
+    )
     smtp_host: str | None = Field(None, description="The server that mail goes through. None: mail goes to the log.")
     smtp_port: int = Field(587, ge=1, le=65535, description="Its port.")
     smtp_security: SmtpSecurity = Field(SmtpSecurity.STARTTLS, description="`none`, `starttls` or `tls`.")

@@ -32,6 +32,8 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True):
     log and to the local mailbox page (`mailbox`). `gateway_urls`: region to the address that clients call the gateway
     at, for ready curl lines. `notify`: region, or id of a portal (which goes before its region), to the addresses of
     the operators who are told of requests. `trusted_proxies`: how many proxies in front add to `X-Forwarded-For`.
+    `session_lifetime`: a session ends then, however often it was refreshed. `audit_retention` None: kept for
+    ever.
     """
 
     regions: tuple[str, ...]
@@ -47,10 +49,12 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True):
     trusted_proxies: int = 0
     access_lifetime: timedelta = timedelta(minutes=15)
     refresh_lifetime: timedelta = timedelta(days=14)
+    session_lifetime: timedelta = timedelta(days=90)
     token_lifetime: timedelta = timedelta(hours=24)
     feed_retention: timedelta = timedelta(days=7)
     refusal_retention: timedelta = timedelta(days=7)
     usage_retention: timedelta = timedelta(days=90)
+    audit_retention: timedelta | None = None
     mail_retention: timedelta = timedelta(days=30)
     expiry_warnings: tuple[timedelta, ...] = (timedelta(days=14),)
     max_applications: int = 500

@@ -9,6 +9,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 from kong_app_auth.portal.actors import System
 from kong_app_auth.portal.plane import ControlPlane
 from kong_app_auth.portal.services.rate_limits import LONGEST_WINDOW
+from kong_app_auth.portal.store.audit import AuditEntry
 from kong_app_auth.portal.store.base import Base
 from kong_app_auth.portal.store.developers import Attempt, DeveloperSession, DeveloperToken
 from kong_app_auth.portal.store.mail import Message
@@ -35,6 +36,9 @@ def prune(plane: ControlPlane) -> int:
         of_usage, of_refusals = Usage.region == region, Refusal.region == region
         total += _prune(plane, region, Usage, Usage.minute, now - settings.usage_retention, of_usage)
         total += _prune(plane, region, Refusal, Refusal.at, now - settings.refusal_retention, of_refusals)
+        if settings.audit_retention is not None:
+            of_entries = AuditEntry.region == region
+            total += _prune(plane, region, AuditEntry, AuditEntry.at, now - settings.audit_retention, of_entries)
     return total
 
 

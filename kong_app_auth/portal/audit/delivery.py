@@ -2,8 +2,9 @@
 
 The log is its own queue: a subscription knows the number of the last entry that was taken, so what is committed is
 sent, whatever dies in between, and a change costs nothing more for being heard of. An entry that is not taken holds up
-those behind it. It is tried again after five seconds, then twice as long each time up to an hour, with jitter. After
-`MAX_FAILURES` in a row (about three days) the subscription is turned off until an operator turns it on again.
+those behind it. It is tried again after five seconds, then twice as long each time up to an hour, with jitter; later
+where the receiver's `Retry-After` says so, up to that hour. After `MAX_FAILURES` in a row (about three days) the
+subscription is turned off until an operator turns it on again.
 
 Several processes may do this: who sends for a subscription holds its lease. A process that dies while it sends leaves
 an entry that may be sent twice, with the same `X-App-Auth-Delivery`.
@@ -81,10 +82,14 @@ def deliver_due(plane: ControlPlane) -> int:
         return sum(pool.map(partial(_serve, plane), claims))
 
 
-def delay_after(failures: int) -> timedelta:
-    """Say how long to wait after so many failures in a row: doubled each time, at random down to half of it."""
+def delay_after(failures: int, asked_for: int | None = None) -> timedelta:
+    """Say how long to wait after so many failures in a row: doubled each time, at random down to half of it.
+
+    `asked_for`: the seconds of `Retry-After`, which are waited at least, as far as `MAX_DELAY` goes.
+    """
     longest = min(MAX_DELAY, FIRST_DELAY * 2.0 ** min(failures - 1, 20))
-    return timedelta(seconds=_random.uniform(longest / 2, longest))
+    ours = _random.uniform(longest / 2, longest)
+    return timedelta(seconds=max(ours, min(asked_for or 0, MAX_DELAY)))
 
 
 def delivery_id(destination_id: str, number: int) -> str:
@@ -195,7 +200,7 @@ def _note(plane: ControlPlane, claim: Claim, position: int, answer: Answer | Non
             subscription.failures, subscription.next_attempt_at = 0, None
             return
         subscription.failures += 1
-        subscription.next_attempt_at = tx.now + delay_after(subscription.failures)
+        subscription.next_attempt_at = tx.now + delay_after(subscription.failures, answer.retry_after)
         if subscription.failures >= MAX_FAILURES:
             subscription.off_since = tx.now
         told = {

@@ -19,13 +19,18 @@ import msgspec
 CONNECT_SECONDS: Final = 5.0
 TOTAL_SECONDS: Final = 10.0
 MAX_MESSAGE: Final = 255
+MAX_DIGITS: Final = 10
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """What came of a POST. `code` None: no answer; `message` says why, or is the answer's reason phrase."""
+    """What came of a POST. `code` None: no answer; `message` says why, or is the answer's reason phrase.
+
+    `retry_after`: seconds that the receiver asks us to wait (RFC 9110, 10.2.3); its other form, a date, is not read.
+    """
 
     code: int | None
     message: str
+    retry_after: int | None = None
 
     @property
     def accepted(self) -> bool:
@@ -55,12 +60,19 @@ def post(
                 with contextlib.closing(response):
                     if connection.was_cut:  # in the midst of the headers, which reads as their end
                         raise TimeoutError
-                    return Answer(response.status, _printable(response.reason))
+                    return Answer(
+                        response.status, _printable(response.reason), _seconds(response.getheader("Retry-After"))
+                    )
             finally:
                 guard.cancel()
     except (OSError, HTTPException, ValueError) as error:
         # Not the error's text: it may hold the address, and with it what somebody hid in there.
         return Answer(None, f"no answer ({type(error).__name__})")
+
+
+def _seconds(text: str | None) -> int | None:
+    text = (text or "").strip()
+    return int(text) if text.isascii() and text.isdigit() and len(text) < MAX_DIGITS else None
 
 
 def _printable(text: str) -> str:

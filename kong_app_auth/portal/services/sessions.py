@@ -6,7 +6,7 @@ shows a refresh token that was used already has a copy of it, or was copied from
 
 import secrets
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 import msgspec
@@ -43,7 +43,7 @@ def begin(tx: Transaction, developer: Developer, device: str | None) -> Tokens:
         portal_id=developer.portal_id,
         device=None if device is None else device.replace("\0", "")[:_MAX_DEVICE],
     )
-    _give(tx, session, tokens)
+    _give(tx, session, tokens, begun=tx.now)
     tx.session.add(session)
     tx.session.flush()
     for old in own(tx, developer.id)[MAX_SESSIONS:]:
@@ -73,7 +73,7 @@ def refresh(tx: Transaction, portal_id: str, refresh_token: str) -> Tokens | Non
     tokens = _new_tokens()
     session.previous_refresh_digest = session.refresh_digest
     session.refreshed_at = tx.now
-    _give(tx, session, tokens)
+    _give(tx, session, tokens, begun=session.created_at)
     return tokens
 
 
@@ -119,11 +119,13 @@ def _by_refresh_token(tx: Transaction, portal_id: str, refresh_token: str) -> De
     )
 
 
-def _give(tx: Transaction, session: DeveloperSession, tokens: Tokens) -> None:
+def _give(tx: Transaction, session: DeveloperSession, tokens: Tokens, *, begun: datetime) -> None:
+    settings = tx.configuration
+    end = begun + settings.session_lifetime
     session.access_digest = digest_of(tokens.access)
-    session.access_expires_at = tx.now + tx.configuration.access_lifetime
+    session.access_expires_at = min(tx.now + settings.access_lifetime, end)
     session.refresh_digest = digest_of(tokens.refresh)
-    session.refresh_expires_at = tx.now + tx.configuration.refresh_lifetime
+    session.refresh_expires_at = min(tx.now + settings.refresh_lifetime, end)
 
 
 def _new_tokens() -> Tokens:

@@ -123,6 +123,21 @@ def test_a_receiver_that_fails_twice_gets_every_entry_in_the_end_once_and_in_ord
     assert (state["status"], state["last_response_code"], state["last_response_message"]) == ("active", 200, "OK")
 
 
+def test_a_receiver_says_when_to_come_again(
+    operator: Client, plane: ControlPlane, siem: Receiver, clock: Clock
+) -> None:
+    subscribe(operator, siem)
+    siem.answer(429, headers={"Retry-After": "600"})
+    portal(operator)
+
+    assert deliver_due(plane) == 0
+    clock.forward(timedelta(seconds=599))
+    assert deliver_due(plane) == 0
+    assert len(siem.received) == 1
+    clock.forward(timedelta(seconds=1))
+    assert deliver_due(plane) > 1
+
+
 def test_the_time_of_a_signature_is_that_of_the_attempt(
     operator: Client, plane: ControlPlane, siem: Receiver, clock: Clock
 ) -> None:

@@ -1,11 +1,13 @@
 from datetime import timedelta
 
+import msgspec
 from sqlalchemy import select
 
 from kong_app_auth.portal.actors import System
 from kong_app_auth.portal.plane import ControlPlane
 from kong_app_auth.portal.retention import TOKEN_RETENTION, prune
 from kong_app_auth.portal.services import one_time_tokens, rate_limits, sessions
+from kong_app_auth.portal.store.audit import AuditEntry
 from kong_app_auth.portal.store.base import Base, new_id
 from kong_app_auth.portal.store.developers import Attempt, DeveloperSession, DeveloperToken
 from kong_app_auth.portal.store.mail import Message
@@ -57,3 +59,20 @@ def test_everything_is_kept_for_its_time_and_then_let_go(plane: ControlPlane, cl
         assert prune(plane) == 1
         everything.remove(name)
         assert _left(plane) == everything
+
+
+def test_the_audit_log_is_kept_for_ever_or_as_long_as_the_operator_says(plane: ControlPlane, clock: Clock) -> None:
+    with plane.write(ACTOR) as tx:
+        Scene(tx).dora.full_name = "Dora"
+    with plane.read(ACTOR) as tx:
+        entries = len(tx.session.scalars(select(AuditEntry)).all())
+    clock.forward(1000 * DAY)
+    prune(plane)
+    plane.configuration = msgspec.structs.replace(plane.configuration, audit_retention=1001 * DAY)
+    prune(plane)
+    with plane.read(ACTOR) as tx:
+        assert len(tx.session.scalars(select(AuditEntry)).all()) == entries > 0
+    clock.forward(DAY)
+    assert prune(plane) >= entries
+    with plane.read(ACTOR) as tx:
+        assert tx.session.scalars(select(AuditEntry)).all() == []

@@ -102,6 +102,17 @@ def test_the_access_token_ends_and_a_refresh_gives_two_new_ones(signed_in: Site,
     assert not set(before.values()) & set(after.values())
 
 
+def test_a_session_ends_however_often_it_is_refreshed(signed_in: Site, clock: Clock) -> None:
+    for _ in range(9):
+        clock.forward(timedelta(days=10) - timedelta(minutes=1))
+        _refresh(signed_in.browser)
+    signed_in.browser.get(ME)
+    clock.forward(timedelta(minutes=9))
+
+    signed_in.browser.get(ME, expect=401)
+    _refresh(signed_in.browser, expect=401)
+
+
 def test_an_old_access_token_is_nothing_after_the_refresh(signed_in: Site) -> None:
     thief = signed_in.another_browser()
     thief.http.cookies.set("portalaccesstoken", signed_in.browser.http.cookies["portalaccesstoken"])

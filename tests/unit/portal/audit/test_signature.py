@@ -23,3 +23,9 @@ def test_each_failure_doubles_the_wait_up_to_an_hour() -> None:
         delays = {delay_after(failures).total_seconds() for _ in range(50)}
         assert len(delays) > 1
         assert all(longest / 2 <= delay <= longest for delay in delays)
+
+
+def test_a_receiver_may_ask_for_more_time_but_not_for_less_nor_for_ever() -> None:
+    assert delay_after(1, 60).total_seconds() == 60
+    assert delay_after(100, 1).total_seconds() >= MAX_DELAY / 2
+    assert delay_after(1, 10**9).total_seconds() == MAX_DELAY
