@@ -21,7 +21,7 @@ from kong_app_auth.registry.contents import Contents
 from kong_app_auth.registry.feed import BadFeed, decode
 from tests.control_plane.region import Region
 from tests.control_plane.settings import FEED_TOKEN, REGION, control_plane
-from tests.servers.portal import Portal, portal
+from tests.servers.portal import Portal, portal, prepare
 from tests.servers.process import end, start, wait_until
 
 ROOT = Path(__file__).parents[3]
@@ -56,6 +56,16 @@ class Follower:
 @pytest.fixture
 def running(sqlite_url: str, tmp_path: Path) -> Iterator[Portal]:
     with portal(sqlite_url, tmp_path) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def idle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Portal]:
+    """A portal for questions that change nothing."""
+    directory = tmp_path_factory.mktemp("portal")
+    url = f"sqlite:///{directory / 'portal.db'}"
+    prepare(url)
+    with portal(url, directory) as made:
         yield made
 
 
@@ -126,8 +136,8 @@ def test_a_signal_ends_waits_with_an_answer(running: Portal) -> None:
 
 @pytest.mark.parametrize("token", ["", "wrong", FEED_TOKEN + "-us", "ü" * 20])
 @pytest.mark.parametrize("path", ["snapshot", "changes?after=ab-0"])
-def test_without_the_token_of_the_region_there_is_nothing(running: Portal, token: str, path: str) -> None:
-    answer = running.feed(path, token=token.encode().decode("latin-1"))
+def test_without_the_token_of_the_region_there_is_nothing(idle: Portal, token: str, path: str) -> None:
+    answer = idle.feed(path, token=token.encode().decode("latin-1"))
     assert answer.status_code == 401
     assert answer.json()["status"] == 401
 
@@ -135,14 +145,14 @@ def test_without_the_token_of_the_region_there_is_nothing(running: Portal, token
 @pytest.mark.parametrize(
     "query", ["", "?after=" + "a" * 65, "?after=ab-0&wait=26", "?after=ab-0&wait=-1", "?after=a-0&wait=x"]
 )
-def test_wrong_parameters_are_a_problem(running: Portal, query: str) -> None:
-    assert running.feed(f"changes{query}").status_code == 400
+def test_wrong_parameters_are_a_problem(idle: Portal, query: str) -> None:
+    assert idle.feed(f"changes{query}").status_code == 400
 
 
 @pytest.mark.parametrize("after", ["none", "ab-0", "ab-99999999999999999999"])
-def test_a_cursor_that_cannot_be_followed_is_gone(running: Portal, after: str) -> None:
-    Follower(running)
-    answer = running.feed("changes", params={"after": after, "wait": 25})
+def test_a_cursor_that_cannot_be_followed_is_gone(idle: Portal, after: str) -> None:
+    Follower(idle)
+    answer = idle.feed("changes", params={"after": after, "wait": 25})
     assert answer.status_code == 410
     assert answer.headers["content-type"] == "application/problem+json"
 
