@@ -8,9 +8,10 @@ from typing import cast
 import msgspec
 import yaml
 
-from kong_app_auth.devgateway.entities import NAME_FIELD, REFERENCES, SCHEMAS, Entity, check_entity, deterministic_id
+from kong_app_auth.devgateway.entities import NAME_FIELD, REFERENCES, SCHEMAS, Entity, check_entity
 from kong_app_auth.devgateway.schema import Checked, Errors, Fields, JsonValue, lua_table
 from kong_app_auth.devgateway.store import find_duplicate, json_errors
+from kong_app_auth.domain.kong_ids import deterministic_id
 
 MAX_BYTES = 64 * 1024 * 1024
 _VERSIONS = ("1.1", "2.1", "3.0")

@@ -13,7 +13,6 @@ Entity: TypeAlias = dict[str, JsonValue]
 WORKSPACE_ID = "0dc6f45b-8f8d-40d2-a504-473544ee190b"
 """The default workspace has a fixed id here; in Kong with a database it is random."""
 
-_NAMESPACE = uuid.UUID("fd02801f-0957-4a15-a55a-c8d9606f30b5")
 _NAME = {
     "type": "string",
     "python_match": r"[0-9A-Za-z.\-_~\u0080-\U0010ffff]+",
@@ -125,11 +124,6 @@ _URL = re.compile(
     r"(?P<protocol>[a-z]+)://(?P<host>\[[0-9a-fA-F:.]+\]|[^/:?#\s]+)(?::(?P<port>\d{1,5}))?(?P<path>/[^?#\s]*)?"
 )
 _PORTS = {"http": 80, "https": 443}
-
-
-def deterministic_id(kind: str, key: str) -> str:
-    """Give the id that Kong gives an entity of a declarative configuration that names none."""
-    return str(uuid.uuid5(uuid.uuid5(_NAMESPACE, kind), key))
 
 
 def reference(entity: Entity, field: str) -> str | None:
