@@ -12,6 +12,9 @@ from kong_app_auth.portal.api.too_large import TooLarge
 from kong_app_auth.portal.feed.watching import FeedWatch
 from kong_app_auth.portal.metrics import PortalMetrics
 from kong_app_auth.portal.plane import ControlPlane
+from kong_app_auth.portal.web import errors as page_errors
+from kong_app_auth.portal.web.pages import routers as page_routers
+from kong_app_auth.portal.web.shown_once import ShownOnce
 
 MAX_BODY = 1024 * 1024
 """Bytes of a request's body."""
@@ -29,7 +32,8 @@ def application(plane: ControlPlane) -> FastAPI:
     app.state.plane = plane
     app.state.feed = FeedService(FeedWatch(plane))
     app.state.metrics = PortalMetrics()
-    each_router = routers()
+    app.state.shown_once = ShownOnce()
+    each_router = [*routers(), *page_routers()]
     for one in each_router:
         app.include_router(one)
     app.state.routes = [route for one in each_router for route in one.routes if isinstance(route, APIRoute)]
@@ -38,6 +42,7 @@ def application(plane: ControlPlane) -> FastAPI:
     app.add_middleware(TooLarge)
     app.add_middleware(RequestId)
     install(app)
+    page_errors.install(app)
     return app
 
 

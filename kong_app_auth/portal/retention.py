@@ -13,6 +13,7 @@ from kong_app_auth.portal.store.audit import AuditEntry
 from kong_app_auth.portal.store.base import Base
 from kong_app_auth.portal.store.developers import Attempt, DeveloperSession, DeveloperToken
 from kong_app_auth.portal.store.mail import Message
+from kong_app_auth.portal.store.pages import OperatorSession, UsedForm
 from kong_app_auth.portal.store.usage import Refusal, Usage
 
 TOKEN_RETENTION: Final = timedelta(days=30)
@@ -30,6 +31,8 @@ def prune(plane: ControlPlane) -> int:
         (DeveloperSession, DeveloperSession.refresh_expires_at, now),
         (DeveloperToken, DeveloperToken.expires_at, now - TOKEN_RETENTION),
         (Message, Message.created_at, now - settings.mail_retention),
+        (OperatorSession, OperatorSession.expires_at, now),
+        (UsedForm, UsedForm.expires_at, now),
     )
     total = sum(_prune(plane, everything, record, at, until) for record, at, until in kept)
     for region in settings.regions:

@@ -18,7 +18,8 @@ def set_session(access: PortalAccess, response: Response, tokens: Tokens) -> Non
     """Hand a session's tokens to the browser."""
     settings = access.plane.configuration
     for name, value, path, lifetime in (
-        (ACCESS_COOKIE, tokens.access, _root(access) or "/", settings.access_lifetime),
+        # The token ends long before its cookie: by a stale one the pages know that there is a session to be renewed.
+        (ACCESS_COOKIE, tokens.access, _root(access) or "/", settings.refresh_lifetime),
         (REFRESH_COOKIE, tokens.refresh, _root(access) + REFRESH_PATH, settings.refresh_lifetime),
     ):
         age = int(lifetime.total_seconds())

@@ -55,7 +55,7 @@ def test_the_cookies_are_for_this_portal_and_for_no_script(site: Site) -> None:
     access, refresh = answer.headers.get_list("set-cookie")
     root = site.browser.prefix
     assert access.startswith("portalaccesstoken=")
-    assert access.partition("; ")[2] == f"HttpOnly; Max-Age=900; Path={root}; SameSite=lax"
+    assert access.partition("; ")[2] == f"HttpOnly; Max-Age=1209600; Path={root}; SameSite=lax"
     assert refresh.startswith("portalrefreshtoken=")
     assert refresh.partition("; ")[2] == f"HttpOnly; Max-Age=1209600; Path={root}/api/v3/developer; SameSite=lax"
     assert answer.headers["cache-control"] == "no-store"

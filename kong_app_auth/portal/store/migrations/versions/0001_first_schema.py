@@ -193,6 +193,15 @@ def upgrade() -> None:
         batch_op.create_index("ix_usage_application", ["application_id", "minute"], unique=False)
 
     op.create_table(
+        "used_forms",
+        sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("digest", name=op.f("pk_used_forms")),
+    )
+    with op.batch_alter_table("used_forms", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_used_forms_expires_at"), ["expires_at"], unique=False)
+
+    op.create_table(
         "api_specifications",
         sa.Column("id", sa.Uuid(as_uuid=False), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
@@ -245,6 +254,27 @@ def upgrade() -> None:
         sa.UniqueConstraint("api_id", name=op.f("uq_implementations_api_id")),
         sa.UniqueConstraint("region", "service_id", name=op.f("uq_implementations_region_service_id")),
     )
+    op.create_table(
+        "operator_sessions",
+        sa.Column("id", sa.Uuid(as_uuid=False), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("operator_token_id", sa.Uuid(as_uuid=False), nullable=False),
+        sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["operator_token_id"],
+            ["operator_tokens.id"],
+            name=op.f("fk_operator_sessions_operator_token_id"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_operator_sessions")),
+        sa.UniqueConstraint("digest", name=op.f("uq_operator_sessions_digest")),
+    )
+    with op.batch_alter_table("operator_sessions", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_operator_sessions_expires_at"), ["expires_at"], unique=False)
+        batch_op.create_index(batch_op.f("ix_operator_sessions_operator_token_id"), ["operator_token_id"], unique=False)
+
     op.create_table(
         "portals",
         sa.Column("id", sa.Uuid(as_uuid=False), nullable=False),
@@ -663,6 +693,11 @@ def downgrade() -> None:
 
     op.drop_table("audit_log_subscriptions")
     op.drop_table("portals")
+    with op.batch_alter_table("operator_sessions", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_operator_sessions_operator_token_id"))
+        batch_op.drop_index(batch_op.f("ix_operator_sessions_expires_at"))
+
+    op.drop_table("operator_sessions")
     op.drop_table("implementations")
     with op.batch_alter_table("auth_strategies", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_auth_strategies_dcr_provider_id"))
@@ -672,6 +707,10 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_api_specifications_api_id"))
 
     op.drop_table("api_specifications")
+    with op.batch_alter_table("used_forms", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_used_forms_expires_at"))
+
+    op.drop_table("used_forms")
     with op.batch_alter_table("usage", schema=None) as batch_op:
         batch_op.drop_index("ix_usage_application")
 

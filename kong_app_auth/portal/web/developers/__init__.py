@@ -1,0 +1,1 @@
+"""Developers' pages, on a portal's own address."""

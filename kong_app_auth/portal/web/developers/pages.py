@@ -1,0 +1,17 @@
+"""All developers' pages."""
+
+from typing import Final
+
+from fastapi import APIRouter
+
+WAYS: Final = (("APIs", "/apis"), ("Applications", "/applications"), ("Teams", "/teams"), ("Usage", "/usage"))
+"""The main ways through the pages: label and path."""
+PUBLIC: Final = ("/apis",)
+"""Those of them that are there without signing in."""
+
+
+def routers() -> list[APIRouter]:
+    """The routers of the pages. A path is matched by the first route that fits."""
+    from kong_app_auth.portal.web.developers import renewing, signing_in
+
+    return [renewing.routes, signing_in.routes]

@@ -1,0 +1,1 @@
+"""Operators' pages: `/operator` on the control plane's own address."""
