@@ -61,7 +61,7 @@ def routers() -> list[APIRouter]:
     from kong_app_auth.portal.api.developers import strategies as portal_strategies
     from kong_app_auth.portal.api.developers import teams as developer_teams
     from kong_app_auth.portal.api.developers import usage as own_usage
-    from kong_app_auth.portal.api.internal import feed, health, reports
+    from kong_app_auth.portal.api.internal import feed, health, kong_states, reports
     from kong_app_auth.portal.api.operators import (
         apis,
         applications,
@@ -73,6 +73,7 @@ def routers() -> list[APIRouter]:
         developers,
         disclosures,
         implementations,
+        kong_gateways,
         portals,
         publications,
         refusals,
@@ -121,6 +122,8 @@ def routers() -> list[APIRouter]:
         own_registrations.asked,
         own_disclosures.routes,
         reports.routes,
+        kong_states.routes,
+        kong_gateways.routes,
         refusals.routes,
         own_refusals.routes,
         stats.routes,

@@ -47,10 +47,7 @@ class ApiSpecification(Entity):
 
 
 class Implementation(Entity):
-    """The link of an API to a Gateway Service (`service_id`), or to a control plane alone. One a service, one an API.
-
-    `sync_error` is Konnect's `auth_strategy_sync_error` while the plugin cannot be put on the service.
-    """
+    """The link of an API to a Gateway Service (`service_id`), or to a control plane alone: one a service and API."""
 
     __tablename__ = "implementations"
     __table_args__ = (UniqueConstraint("region", "service_id"),)
@@ -59,7 +56,6 @@ class Implementation(Entity):
     api_id: Mapped[str] = mapped_column(Id, ForeignKey("apis.id"), unique=True)
     control_plane_id: Mapped[str] = mapped_column(Id)
     service_id: Mapped[str | None] = mapped_column(Id)
-    sync_error: Mapped[dict[str, Any] | None]
 
     api: Mapped[Api] = relationship(back_populates="implementation")
 

@@ -1,6 +1,7 @@
 """Implementations, as operators see them."""
 
-from typing import TypeVar
+from collections.abc import Mapping
+from typing import Any, TypeVar
 
 from kong_app_auth.portal.contract.implementations import (
     ControlPlaneView,
@@ -13,15 +14,19 @@ from kong_app_auth.portal.store.apis import Implementation
 View = TypeVar("View", bound=ImplementationView)
 
 
-def implementation_view(implementation: Implementation) -> ImplementationView:
+SyncErrors = Mapping[str, Mapping[str, Any]]
+"""What is wrong at Gateway Services, by their ids."""
+
+
+def implementation_view(implementation: Implementation, errors: SyncErrors) -> ImplementationView:
     """Give the answer for an implementation."""
     view = ImplementationView(
         id=implementation.id, created_at=implementation.created_at, updated_at=implementation.updated_at
     )
-    return _linked(view, implementation)
+    return _linked(view, implementation, errors)
 
 
-def implementation_of_api(implementation: Implementation) -> ImplementationOfApi:
+def implementation_of_api(implementation: Implementation, errors: SyncErrors) -> ImplementationOfApi:
     """Give an implementation as it stands in the list of all."""
     view = ImplementationOfApi(
         id=implementation.id,
@@ -29,10 +34,10 @@ def implementation_of_api(implementation: Implementation) -> ImplementationOfApi
         created_at=implementation.created_at,
         updated_at=implementation.updated_at,
     )
-    return _linked(view, implementation)
+    return _linked(view, implementation, errors)
 
 
-def _linked(view: View, implementation: Implementation) -> View:
+def _linked(view: View, implementation: Implementation, errors: SyncErrors) -> View:
     if implementation.service_id is None:
         view.control_plane = ControlPlaneView(
             control_plane_id=implementation.control_plane_id, access_control_enforcement_enabled=False
@@ -41,6 +46,17 @@ def _linked(view: View, implementation: Implementation) -> View:
         view.service = ServiceView(
             control_plane_id=implementation.control_plane_id,
             id=implementation.service_id,
-            auth_strategy_sync_error=implementation.sync_error,
+            auth_strategy_sync_error=_sync_error(errors.get(implementation.service_id)),
         )
     return view
+
+
+def _sync_error(error: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """Write an error as Konnect's `AuthStrategyApiSyncError`; the Kong where it is stands in `info`."""
+    if error is None:
+        return None
+    return {
+        "control_plane_error": error["code"],
+        "message": error["message"],
+        "info": {"details": [{"type": "gateway", "message": [error["gateway"]]}]},
+    }

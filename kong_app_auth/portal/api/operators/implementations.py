@@ -13,8 +13,9 @@ from kong_app_auth.portal.contract.implementations import (
     ImplementationOfApi,
     ImplementationView,
 )
-from kong_app_auth.portal.services import implementations
+from kong_app_auth.portal.services import implementations, kong_gateways
 from kong_app_auth.portal.store.apis import Implementation
+from kong_app_auth.portal.transaction import Transaction
 from kong_app_auth.portal.views.implementations import implementation_of_api, implementation_view
 
 routes = router("/v3", "API Implementation")
@@ -45,14 +46,14 @@ _LIST = Listing(
 def create_api_implementation(access: Writer, api_id: str, wanted: CreateImplementation) -> ImplementationView:
     """`create-api-implementation`."""
     with access.write() as tx:
-        return implementation_view(implementations.create(tx, api_id, wanted))
+        return _written(tx, implementations.create(tx, api_id, wanted))
 
 
 @routes.get("/apis/{api_id}/implementations/{implementation_id}")
 def fetch_api_implementation(access: Reader, api_id: str, implementation_id: str) -> ImplementationView:
     """`fetch-api-implementation`."""
     with access.read() as tx:
-        return implementation_view(implementations.the_implementation(tx, api_id, implementation_id))
+        return _written(tx, implementations.the_implementation(tx, api_id, implementation_id))
 
 
 @routes.delete("/apis/{api_id}/implementations/{implementation_id}", status_code=204)
@@ -66,4 +67,10 @@ def delete_api_implementation(access: Writer, api_id: str, implementation_id: st
 def list_api_implementations(access: Reader, query: Annotated[Query, Depends(_LIST)]) -> ListOf[ImplementationOfApi]:
     """`list-api-implementations`."""
     with access.read() as tx:
-        return query.page(tx, implementations.all_implementations(tx), implementation_of_api)
+        found, total = query.records(tx, implementations.all_implementations(tx))
+        errors = kong_gateways.sync_errors(tx, found)
+        return query.written([implementation_of_api(one, errors) for one in found], total)
+
+
+def _written(tx: Transaction, implementation: Implementation) -> ImplementationView:
+    return implementation_view(implementation, kong_gateways.sync_errors(tx, [implementation]))

@@ -121,6 +121,26 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("region", name=op.f("pk_feed_positions")),
     )
     op.create_table(
+        "kong_gateways",
+        sa.Column("region", sa.String(length=32), nullable=False),
+        sa.Column("name", sa.String(length=64), nullable=False),
+        sa.Column("mode", sa.String(length=16), nullable=False),
+        sa.Column("on_unlink", sa.String(length=8), nullable=False),
+        sa.Column("error", sa.String(length=64), nullable=True),
+        sa.Column("checked_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("reported_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("drift", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("region", "name", name=op.f("pk_kong_gateways")),
+    )
+    op.create_table(
+        "kong_services",
+        sa.Column("region", sa.String(length=32), nullable=False),
+        sa.Column("service_id", sa.Uuid(as_uuid=False), nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("error", sa.JSON().with_variant(JSONB(), "postgresql"), nullable=True),
+        sa.PrimaryKeyConstraint("region", "service_id", name=op.f("pk_kong_services")),
+    )
+    op.create_table(
         "mail_messages",
         sa.Column("id", sa.Uuid(as_uuid=False), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
@@ -248,7 +268,6 @@ def upgrade() -> None:
         sa.Column("api_id", sa.Uuid(as_uuid=False), nullable=False),
         sa.Column("control_plane_id", sa.Uuid(as_uuid=False), nullable=False),
         sa.Column("service_id", sa.Uuid(as_uuid=False), nullable=True),
-        sa.Column("sync_error", sa.JSON().with_variant(JSONB(), "postgresql"), nullable=True),
         sa.ForeignKeyConstraint(["api_id"], ["apis.id"], name=op.f("fk_implementations_api_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_implementations")),
         sa.UniqueConstraint("api_id", name=op.f("uq_implementations_api_id")),
@@ -727,6 +746,8 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_mail_messages_next_attempt_at"))
 
     op.drop_table("mail_messages")
+    op.drop_table("kong_services")
+    op.drop_table("kong_gateways")
     op.drop_table("feed_positions")
     with op.batch_alter_table("feed_changes", schema=None) as batch_op:
         batch_op.drop_index("ix_feed_changes_region_at")
