@@ -31,8 +31,8 @@ class Deed(msgspec.Struct, frozen=True):
 class Transaction:
     """What services work with. It is opened, committed and undone by `ControlPlane`, never by a service.
 
-    `now` is the one moment of everything in it, in UTC. Callbacks of `after_commit` run when it is committed, in their
-    order; they must not raise.
+    `now` is the one moment of everything in it, in UTC. `warnings` are for whoever asked, beside the answer. Callbacks
+    of `after_commit` run when it is committed, in their order; they must not raise.
     """
 
     def __init__(
@@ -54,6 +54,7 @@ class Transaction:
         self.vault = vault
         self.deeds: list[Deed] = []
         self.callbacks: list[Callable[[], None]] = []
+        self.warnings: list[str] = []
 
     def note(self, deed: Deed) -> None:
         """Put something into the audit log that is no change of a record."""

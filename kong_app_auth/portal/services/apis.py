@@ -13,6 +13,7 @@ from sqlalchemy.orm.interfaces import ORMOption
 from kong_app_auth.portal.contract.apis import CreateApi, UpdateApi
 from kong_app_auth.portal.contract.common import merged
 from kong_app_auth.portal.errors import Conflict, NotFound, invalid
+from kong_app_auth.portal.services import exposure
 from kong_app_auth.portal.services.specification_rules import Examined
 from kong_app_auth.portal.store import ids
 from kong_app_auth.portal.store.apis import Api, ApiSpecification, Implementation, Publication
@@ -131,8 +132,8 @@ def delete(tx: Transaction, api_id: str) -> None:
     for role in tx.session.scalars(select(TeamRole).where(TeamRole.entity_id == api.id)):
         tx.session.delete(role)
     tx.session.flush()
-    tx.session.delete(api)
-    tx.session.flush()
+    with exposure.told(tx, api_id=api.id):
+        tx.session.delete(api)
 
 
 def registrations(tx: Transaction, api_id: str, *, joined: bool = True) -> Select[Registration]:

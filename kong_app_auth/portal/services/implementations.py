@@ -7,6 +7,7 @@ from sqlalchemy import Select, select
 
 from kong_app_auth.portal.contract.implementations import CreateImplementation
 from kong_app_auth.portal.errors import Conflict, NotFound, invalid
+from kong_app_auth.portal.services import exposure
 from kong_app_auth.portal.services.apis import the_api
 from kong_app_auth.portal.store.apis import Implementation
 from kong_app_auth.portal.transaction import Transaction
@@ -49,5 +50,7 @@ def create(tx: Transaction, api_id: str, wanted: CreateImplementation) -> Implem
 
 def delete(tx: Transaction, api_id: str, implementation_id: str) -> None:
     """Unlink an API. Raises NotFound."""
-    tx.session.delete(the_implementation(tx, api_id, implementation_id))
+    implementation = the_implementation(tx, api_id, implementation_id)
+    with exposure.told(tx, api_id=implementation.api_id):
+        tx.session.delete(implementation)
     tx.session.flush()

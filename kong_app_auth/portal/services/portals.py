@@ -9,6 +9,7 @@ from sqlalchemy import Select, select
 from kong_app_auth.portal.contract.common import merged
 from kong_app_auth.portal.contract.portals import CreatePortal, UpdatePortal
 from kong_app_auth.portal.errors import Conflict, Forbidden, Invalid, InvalidParameter, NotFound, invalid
+from kong_app_auth.portal.services import exposure
 from kong_app_auth.portal.services.built_in_strategy import built_in
 from kong_app_auth.portal.services.departures import forget_application, forget_developer, forget_team
 from kong_app_auth.portal.store.apis import Publication
@@ -109,8 +110,9 @@ def delete(tx: Transaction, portal_id: str, *, force: bool) -> None:
         forget_team(tx, team)
     for developer in tx.session.scalars(select(Developer).where(Developer.portal_id == portal.id)):
         forget_developer(tx, developer)
-    for publication in publications:
-        tx.session.delete(publication)
+    with exposure.told(tx, portal_id=portal.id):
+        for publication in publications:
+            tx.session.delete(publication)
     tx.session.flush()
     tx.session.delete(portal)
     tx.session.flush()

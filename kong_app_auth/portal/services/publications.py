@@ -8,6 +8,7 @@ from sqlalchemy.orm import joinedload
 
 from kong_app_auth.portal.contract.publications import PutPublication
 from kong_app_auth.portal.errors import NotFound, invalid
+from kong_app_auth.portal.services import exposure
 from kong_app_auth.portal.services.apis import the_api
 from kong_app_auth.portal.services.portals import the_portal
 from kong_app_auth.portal.store.apis import Api, Publication
@@ -59,10 +60,11 @@ def publish(tx: Transaction, api_id: str, portal_id: str, wanted: PutPublication
         publication = Publication(api_id=api.id, portal_id=portal.id)
         tx.session.add(publication)
     given = wanted.model_fields_set
+    strategy_id = portal.default_application_auth_strategy_id
     if "auth_strategy_ids" in given:
-        publication.auth_strategy_id = _strategy(tx, wanted.auth_strategy_ids)
-    else:
-        publication.auth_strategy_id = portal.default_application_auth_strategy_id
+        strategy_id = _strategy(tx, wanted.auth_strategy_ids)
+    with exposure.told(tx, api_id=api.id):
+        publication.auth_strategy_id = strategy_id
     publication.visibility = wanted.visibility if "visibility" in given else portal.default_api_visibility
     publication.auto_approve_registrations = wanted.auto_approve_registrations
     tx.session.flush()
@@ -82,7 +84,8 @@ def unpublish(tx: Transaction, api_id: str, portal_id: str) -> None:
     )
     for registration in tx.session.scalars(registered):
         tx.session.delete(registration)
-    tx.session.delete(publication)
+    with exposure.told(tx, api_id=publication.api_id):
+        tx.session.delete(publication)
     tx.session.flush()
 
 

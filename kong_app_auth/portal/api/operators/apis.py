@@ -2,13 +2,14 @@
 
 from typing import Annotated, Literal
 
-from fastapi import Depends
+from fastapi import Depends, Response
 from sqlalchemy import case, func
 
 from kong_app_auth.portal.api.listing import Field, FieldKind, Listing, Query
 from kong_app_auth.portal.api.map_filters import attribute_filter, label_filter
 from kong_app_auth.portal.api.routes import router
 from kong_app_auth.portal.api.security import Reader, Writer
+from kong_app_auth.portal.api.warning import tell
 from kong_app_auth.portal.contract.apis import ApiRegistrationView, ApiView, CreateApi, UpdateApi
 from kong_app_auth.portal.contract.common import ListOf
 from kong_app_auth.portal.services import apis, specifications
@@ -96,10 +97,11 @@ def update_api(
 
 
 @routes.delete("/{api_id}", status_code=204)
-def delete_api(access: Writer, api_id: str) -> None:
+def delete_api(access: Writer, api_id: str, response: Response) -> None:
     """`delete-api`."""
     with access.write() as tx:
         apis.delete(tx, api_id)
+        tell(response, tx)
 
 
 @routes.get("/{api_id}/registrations")

@@ -2,11 +2,12 @@
 
 from typing import Annotated
 
-from fastapi import Depends
+from fastapi import Depends, Response
 
 from kong_app_auth.portal.api.listing import Field, FieldKind, Listing, Query
 from kong_app_auth.portal.api.routes import router
 from kong_app_auth.portal.api.security import Reader, Writer
+from kong_app_auth.portal.api.warning import tell
 from kong_app_auth.portal.contract.common import ListOf
 from kong_app_auth.portal.contract.implementations import (
     CreateImplementation,
@@ -57,10 +58,11 @@ def fetch_api_implementation(access: Reader, api_id: str, implementation_id: str
 
 
 @routes.delete("/apis/{api_id}/implementations/{implementation_id}", status_code=204)
-def delete_api_implementation(access: Writer, api_id: str, implementation_id: str) -> None:
+def delete_api_implementation(access: Writer, api_id: str, implementation_id: str, response: Response) -> None:
     """`delete-api-implementation`."""
     with access.write() as tx:
         implementations.delete(tx, api_id, implementation_id)
+        tell(response, tx)
 
 
 @routes.get("/api-implementations")

@@ -2,11 +2,12 @@
 
 from typing import Annotated, Literal
 
-from fastapi import Depends
+from fastapi import Depends, Response
 
 from kong_app_auth.portal.api.listing import Field, FieldKind, Listing, Query
 from kong_app_auth.portal.api.routes import router
 from kong_app_auth.portal.api.security import Reader, Writer
+from kong_app_auth.portal.api.warning import tell
 from kong_app_auth.portal.contract.common import ListOf
 from kong_app_auth.portal.contract.portals import CreatePortal, PortalView, UpdatePortal
 from kong_app_auth.portal.services import portals
@@ -76,7 +77,10 @@ def update_portal(access: Writer, portal_id: str, wanted: UpdatePortal) -> Porta
 
 
 @routes.delete("/{portal_id}", status_code=204)
-def delete_portal(access: Writer, portal_id: str, force: Literal["true", "false"] = "false") -> None:
+def delete_portal(
+    access: Writer, portal_id: str, response: Response, force: Literal["true", "false"] = "false"
+) -> None:
     """`delete-portal`."""
     with access.write() as tx:
         portals.delete(tx, portal_id, force=force == "true")
+        tell(response, tx)

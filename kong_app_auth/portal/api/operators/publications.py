@@ -3,12 +3,13 @@
 from collections.abc import Callable
 from typing import Annotated, TypeVar
 
-from fastapi import Depends
+from fastapi import Depends, Response
 from sqlalchemy import Select, literal
 
 from kong_app_auth.portal.api.listing import Field, FieldKind, Listing, Query
 from kong_app_auth.portal.api.routes import router
 from kong_app_auth.portal.api.security import Reader, Writer
+from kong_app_auth.portal.api.warning import tell
 from kong_app_auth.portal.contract.common import ListOf
 from kong_app_auth.portal.contract.publications import (
     PublicationOfApi,
@@ -57,10 +58,14 @@ _ALL = Listing(
 
 
 @routes.put("/apis/{api_id}/publications/{portal_id}")
-def publish_api_to_portal(access: Writer, api_id: str, portal_id: str, wanted: PutPublication) -> PublicationView:
+def publish_api_to_portal(
+    access: Writer, api_id: str, portal_id: str, wanted: PutPublication, response: Response
+) -> PublicationView:
     """`publish-api-to-portal`."""
     with access.write() as tx:
-        return _written(tx, publications.publish(tx, api_id, portal_id, wanted))
+        publication = publications.publish(tx, api_id, portal_id, wanted)
+        tell(response, tx)
+        return _written(tx, publication)
 
 
 @routes.get("/apis/{api_id}/publications/{portal_id}")
@@ -71,10 +76,11 @@ def fetch_publication(access: Reader, api_id: str, portal_id: str) -> Publicatio
 
 
 @routes.delete("/apis/{api_id}/publications/{portal_id}", status_code=204)
-def delete_publication(access: Writer, api_id: str, portal_id: str) -> None:
+def delete_publication(access: Writer, api_id: str, portal_id: str, response: Response) -> None:
     """`delete-publication`."""
     with access.write() as tx:
         publications.unpublish(tx, api_id, portal_id)
+        tell(response, tx)
 
 
 @routes.get("/api-publications")

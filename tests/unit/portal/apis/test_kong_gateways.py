@@ -140,3 +140,65 @@ def test_a_list_takes_as_many_statements_however_long_it_is(clients: Clients, op
     with counted(clients.plane) as many:
         operator.get("/v3/api-implementations")
     assert len(few) == len(many)
+
+
+HEADER = "X-App-Auth-Warning"
+
+
+class Guarded:
+    """A linked API that is published with a strategy, in a region whose Kong opens services that lose the plugin."""
+
+    def __init__(self, operator: Client, daemon: Client, on_unlink: str = "open") -> None:
+        self.operator = operator
+        self.portal = operator.post("/v3/portals", {"name": "Staging"})["id"]
+        self.api, self.implementation = _linked(operator)
+        operator.put(f"/v3/apis/{self.api}/publications/{self.portal}", {})
+        _say(daemon, gateways=[{**KONG, "on_unlink": on_unlink}])
+
+    def warned_of(self, method: str, path: str, **options: Any) -> list[str]:
+        answer = self.operator.request(method, path, **options)
+        assert answer.status_code < 300, answer.text
+        return [one for one in answer.headers.get(HEADER, "").split("; ") if one]
+
+    def audited(self) -> list[tuple[str, dict[str, Any]]]:
+        entries = self.operator.get("/v3/audit-log", params={"filter[action][eq]": "authentication_removed"})["data"]
+        return [(one["entity_id"], one["after"]) for one in entries]
+
+
+@pytest.mark.parametrize("what", ["implementation", "publication", "strategy", "api", "portal"])
+def test_whoever_opens_a_service_is_told_and_it_is_in_the_audit_log(
+    operator: Client, daemon: Client, what: str
+) -> None:
+    guarded = Guarded(operator, daemon)
+    publication = f"/v3/apis/{guarded.api}/publications/{guarded.portal}"
+    method, path, options = {
+        "implementation": ("DELETE", f"/v3/apis/{guarded.api}/implementations/{guarded.implementation}", {}),
+        "publication": ("DELETE", publication, {}),
+        "strategy": ("PUT", publication, {"json": {"auth_strategy_ids": None}}),
+        "api": ("DELETE", f"/v3/apis/{guarded.api}", {}),
+        "portal": ("DELETE", f"/v3/portals/{guarded.portal}", {"params": {"force": "true"}}),
+    }[what]
+
+    assert guarded.warned_of(method, path, **options) == [
+        f"Gateway Service {SERVICE} lets requests through without authentication from now on"
+    ]
+    assert guarded.audited() == [(SERVICE, {"api_id": guarded.api, "on_unlink": "open"})]
+
+
+def test_while_another_portal_guards_the_api_there_is_nothing_to_tell(operator: Client, daemon: Client) -> None:
+    guarded = Guarded(operator, daemon)
+    other = operator.post("/v3/portals", {"name": "Production"})["id"]
+    operator.put(f"/v3/apis/{guarded.api}/publications/{other}", {})
+
+    assert guarded.warned_of("DELETE", f"/v3/apis/{guarded.api}/publications/{guarded.portal}") == []
+    assert guarded.audited() == []
+
+
+def test_where_it_is_blocked_or_not_managed_nothing_opens(operator: Client, daemon: Client) -> None:
+    guarded = Guarded(operator, daemon, on_unlink="block")
+    path = f"/v3/apis/{guarded.api}/publications/{guarded.portal}"
+    assert guarded.warned_of("PUT", path, json={"auth_strategy_ids": None}) == []
+    assert guarded.warned_of("PUT", path, json={}) == []
+    _say(daemon, gateways=[])
+    assert guarded.warned_of("DELETE", path) == []
+    assert guarded.audited() == []
