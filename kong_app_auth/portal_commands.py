@@ -37,6 +37,9 @@ PORTAL = (
     "mail_from",
     "notify",
     "mailbox",
+    "idp_allow_private",
+    "idp_allow_http_loopback",
+    "idp_ca_file",
     "log_level",
 )
 _DURATION = re.compile(r"(?P<number>[0-9]{1,5})(?P<unit>[hdwy])", re.ASCII)
@@ -171,6 +174,9 @@ def configuration(settings: Settings) -> "Configuration":
         gateway_urls=_pairs("gateway_urls", settings.gateway_urls),
         trusted_proxies=settings.trusted_proxies,
         audit_retention=timedelta(seconds=settings.audit_retention) if settings.audit_retention else None,
+        idp_allow_private=settings.idp_allow_private,
+        idp_allow_http_loopback=settings.idp_allow_http_loopback,
+        idp_ca_file=settings.idp_ca_file,
     )
 
 

@@ -1,6 +1,7 @@
 """What the control plane needs to know about its surroundings. Read from the settings by the command line."""
 
 from datetime import timedelta
+from pathlib import Path
 
 import msgspec
 
@@ -33,7 +34,7 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True):
     at, for ready curl lines. `notify`: region, or id of a portal (which goes before its region), to the addresses of
     the operators who are told of requests. `trusted_proxies`: how many proxies in front add to `X-Forwarded-For`.
     `session_lifetime`: a session ends then, however often it was refreshed. `audit_retention` None: kept for
-    ever.
+    ever. `idp_…`: where identity providers may be, and who vouches for them (`oidc.outgoing`).
     """
 
     regions: tuple[str, ...]
@@ -57,6 +58,9 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True):
     audit_retention: timedelta | None = None
     mail_retention: timedelta = timedelta(days=30)
     expiry_warnings: tuple[timedelta, ...] = (timedelta(days=14),)
+    idp_allow_private: bool = False
+    idp_allow_http_loopback: bool = False
+    idp_ca_file: Path | None = None
     max_applications: int = 500
     max_credentials: int = 20
 

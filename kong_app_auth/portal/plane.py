@@ -7,10 +7,12 @@ import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import cached_property
 
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from kong_app_auth.oidc.outgoing import Outgoing
 from kong_app_auth.portal.actors import Actor
 from kong_app_auth.portal.audit import recording as audit
 from kong_app_auth.portal.configuration import Configuration
@@ -40,6 +42,12 @@ class ControlPlane:
         self.vault = Vault(configuration.vault_keys)
         self._feed_moved = threading.Condition()
         self._moves = 0
+
+    @cached_property
+    def outgoing(self) -> Outgoing:
+        """The way to identity providers; never to be used inside a transaction. Raises OSError: see `Outgoing`."""
+        settings = self.configuration
+        return Outgoing(settings.idp_allow_private, settings.idp_allow_http_loopback, settings.idp_ca_file)
 
     @contextmanager
     def read(self, actor: Actor, *, mode: Mode = "read", request_id: str | None = None) -> Generator[Transaction]:

@@ -76,6 +76,10 @@ def opened(database_url: str, configuration: Configuration) -> Generator[Control
             plane = ControlPlane(database, msgspec.structs.replace(configuration, vault_keys=keys))
         except ValueError:
             raise Unusable("vault_keys are made by `kong-app-auth vault-key`: one of them is none") from None
+        try:
+            _ = plane.outgoing
+        except OSError:
+            raise Unusable("idp_ca_file holds no certificates that can be used") from None
         yield plane
     finally:
         database.close()
