@@ -61,6 +61,7 @@ class Registration(Entity):
         UniqueConstraint("application_id", "api_id"),
         Index("ix_registrations_portal_created", "portal_id", "created_at", "id"),
         Index("ix_registrations_api_created", "api_id", "created_at", "id"),
+        Index("ix_registrations_status_created", "status", "created_at", "id"),
     )
 
     portal_id: Mapped[str] = mapped_column(Id, ForeignKey("portals.id"))

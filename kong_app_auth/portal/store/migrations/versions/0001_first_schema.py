@@ -647,11 +647,13 @@ def upgrade() -> None:
     with op.batch_alter_table("registrations", schema=None) as batch_op:
         batch_op.create_index("ix_registrations_api_created", ["api_id", "created_at", "id"], unique=False)
         batch_op.create_index("ix_registrations_portal_created", ["portal_id", "created_at", "id"], unique=False)
+        batch_op.create_index("ix_registrations_status_created", ["status", "created_at", "id"], unique=False)
 
 
 def downgrade() -> None:
     """Go backwards."""
     with op.batch_alter_table("registrations", schema=None) as batch_op:
+        batch_op.drop_index("ix_registrations_status_created")
         batch_op.drop_index("ix_registrations_portal_created")
         batch_op.drop_index("ix_registrations_api_created")
 
