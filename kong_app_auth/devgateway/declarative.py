@@ -65,9 +65,10 @@ def parse(source: str | bytes) -> dict[str, JsonValue]:
     return {str(name): value for name, value in cast("dict[object, JsonValue]", loaded).items()}
 
 
-def hash_of(document: Mapping[str, JsonValue]) -> str:
-    """MD5 of a configuration in hex, as in `configuration_hash` of /status: a name for it, not a proof."""
-    return hashlib.md5(json.dumps(document, sort_keys=True, default=str).encode(), usedforsecurity=False).hexdigest()
+def hash_of(source: str | bytes) -> str:
+    """MD5 of a configuration's text in hex, as in `configuration_hash` of /status: a name for it, not a proof."""
+    data = source.encode("utf-8", "surrogatepass") if isinstance(source, str) else source
+    return hashlib.md5(data, usedforsecurity=False).hexdigest()
 
 
 def load(document: Mapping[str, JsonValue], plugin_config: Mapping[str, Fields]) -> Entities:
@@ -82,13 +83,7 @@ def load(document: Mapping[str, JsonValue], plugin_config: Mapping[str, Fields])
         if name not in _TOP and name not in SCHEMAS:
             errors[name] = "unknown field"
     items = _flatten(document, errors)
-    _give_ids(items)
-    by_key = {
-        (item.kind, str(key)): str(item.given["id"])
-        for item in items
-        for key in (item.given["id"], item.given.get(NAME_FIELD[item.kind] or "id"))
-        if isinstance(key, str)
-    }
+    by_key = _by_key(items)
     result: Entities = {kind: {} for kind in SCHEMAS}
     for item in items:
         _resolve(item, by_key, errors)
@@ -102,6 +97,27 @@ def load(document: Mapping[str, JsonValue], plugin_config: Mapping[str, Fields])
     if errors:
         raise BadConfiguration(errors)
     return result
+
+
+def names_nowhere(document: Mapping[str, JsonValue]) -> bool:
+    """Say whether an entity refers to one that is not in the configuration."""
+    items = _flatten(document, {})
+    by_key = _by_key(items)
+    errors: dict[str, Errors] = {}
+    for item in items:
+        _resolve(item, by_key, errors)
+    return bool(errors)
+
+
+def _by_key(items: list[_Item]) -> dict[tuple[str, str], str]:
+    """Give every entity an id, and the ids by kind and by id or name."""
+    _give_ids(items)
+    return {
+        (item.kind, str(key)): str(item.given["id"])
+        for item in items
+        for key in (item.given["id"], item.given.get(NAME_FIELD[item.kind] or "id"))
+        if isinstance(key, str)
+    }
 
 
 def _unique(kind: str, entity: Entity, others: Mapping[str, Entity]) -> Checked:

@@ -1,6 +1,7 @@
 """The development gateway as a whole: its servers, its configuration and the plugin servers it talks to."""
 
 import asyncio
+import json
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,6 +12,7 @@ from aiohttp import web
 
 from kong_app_auth.devgateway import declarative
 from kong_app_auth.devgateway.admin import make_application
+from kong_app_auth.devgateway.bundled import BUNDLED
 from kong_app_auth.devgateway.entities import Entity
 from kong_app_auth.devgateway.http_server import ProxyServer
 from kong_app_auth.devgateway.msgpack_rpc import MsgpackRpc
@@ -85,10 +87,13 @@ class DevGateway:
         for plugin in self._plugins:
             plugin.rpc.close()
 
-    def apply(self, document: Mapping[str, JsonValue]) -> None:
-        """Put a declarative configuration in force, all of it or, with BadConfiguration, none of it."""
+    def apply(self, document: Mapping[str, JsonValue], source: str | bytes | None = None) -> None:
+        """Put a declarative configuration in force, all of it or, with BadConfiguration, none of it.
+
+        `source`: the text that it was read from, which it is named by; None where it was never text.
+        """
         entities = declarative.load(document, self.store.plugin_config)
-        self.configuration_hash = declarative.hash_of(document)
+        self.configuration_hash = declarative.hash_of(json.dumps(document) if source is None else source)
         self.store.replace(entities)
 
     async def _start(self) -> None:
@@ -102,11 +107,14 @@ class DevGateway:
             self._plugins.append(LoadedPlugin(info, rpc_type(info.socket, pdk, self.settings)))
             self.plugin_infos[info.name] = info
             _log.info("plugin loaded", plugin=info.name, protocol=info.protocol, priority=info.priority)
+        for bundled in BUNDLED:
+            self._plugins.append(bundled)
+            self.plugin_infos[bundled.info.name] = bundled.info
         self.store.plugin_config = {name: info.fields for name, info in self.plugin_infos.items()}
         self._changed()
         if self.settings.declarative_config is not None:
             source = await asyncio.to_thread(Path(self.settings.declarative_config).read_bytes)
-            self.apply(declarative.parse(source))
+            self.apply(declarative.parse(source), source)
         self._proxy.start()
         await self._listen(
             web.ServerRunner(ProxyServer(self._proxy.handle), shutdown_timeout=1.0),

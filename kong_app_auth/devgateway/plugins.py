@@ -2,22 +2,31 @@
 
 import json
 from collections.abc import Iterable, Mapping
+from typing import Protocol
 
 import msgspec
 
 from kong_app_auth.devgateway.entities import WORKSPACE_ID, Entity, reference
 from kong_app_auth.devgateway.exchange import Exchange
 from kong_app_auth.devgateway.instances import PluginConfig
-from kong_app_auth.devgateway.msgpack_rpc import MsgpackRpc
 from kong_app_auth.devgateway.plugin_info import PluginInfo
-from kong_app_auth.devgateway.protobuf_rpc import ProtobufRpc
 from kong_app_auth.devgateway.schema import JsonValue
 
-Rpc = ProtobufRpc | MsgpackRpc
+
+class Rpc(Protocol):
+    """What runs a plugin: an external server over its socket, or code of the gateway's own."""
+
+    async def handle_event(self, config: PluginConfig, exchange: Exchange) -> None:
+        """Run the phase `access`. Raise ExitRequest where the plugin ends the request, and LuaError for 500."""
+        ...
+
+    def close(self) -> None:
+        """Let go of connections."""
+        ...
 
 
 class LoadedPlugin(msgspec.Struct, frozen=True):
-    """A plugin of an external server with the way to reach it."""
+    """A plugin with what runs it."""
 
     info: PluginInfo
     rpc: Rpc

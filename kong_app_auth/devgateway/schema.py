@@ -110,6 +110,11 @@ def message_of(errors: Errors) -> str:
     return _inline(errors)
 
 
+def is_uuid(text: str) -> bool:
+    """Say whether Kong takes this for a UUID."""
+    return _UUID.fullmatch(text) is not None
+
+
 def lua_table(value: object) -> str:
     """Write a value as Kong writes Lua tables into messages."""
     if isinstance(value, dict):
@@ -222,7 +227,7 @@ def _violation(definition: Definition, value: JsonValue) -> str | None:
         start = definition.get("starts_with")
         if isinstance(start, str) and not value.startswith(start):
             return f"should start with: {start}"
-        if definition.get("uuid") and not _UUID.fullmatch(value):
+        if definition.get("uuid") and not is_uuid(value):
             return "expected a valid UUID"
         pattern = definition.get("python_match")
         if isinstance(pattern, str) and not re.fullmatch(pattern, value):

@@ -12,7 +12,7 @@ from kong_app_auth.devgateway.entities import (
     check_entity,
     reference,
 )
-from kong_app_auth.devgateway.schema import Errors, Fields, JsonValue, lua_table, merged, message_of
+from kong_app_auth.devgateway.schema import Errors, Fields, JsonValue, is_uuid, lua_table, merged, message_of
 
 Kind: TypeAlias = str
 """`services`, `routes`, `plugins` or `consumers`."""
@@ -152,7 +152,10 @@ class EntityStore:
             value = fields.get(field)
             if not isinstance(value, dict):
                 continue
-            key = value.get("id") or value.get("name") or value.get("username")
+            given_id = value.get("id")
+            if isinstance(given_id, str) and not is_uuid(given_id):
+                raise schema_violation({field: {"id": "expected a valid UUID"}})
+            key = given_id or value.get("name") or value.get("username")
             found = self.find(target, key) if isinstance(key, str) else None
             if found is None:
                 raise EntityError(
@@ -186,7 +189,7 @@ class EntityStore:
             raise unique_violation(duplicate)
         if own_id is None and entity["id"] in self._entities[kind]:
             raise EntityError(
-                409,
+                400,
                 {
                     "message": f"primary key violation on key '{lua_table({'id': entity['id']})}'",
                     "name": "primary key violation",

@@ -1,5 +1,6 @@
 """The Admin API as Kong answers it, with and without a database."""
 
+import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -38,7 +39,10 @@ def test_the_root_says_what_it_is(dbless: Admin) -> None:
     status, body = dbless("GET", "/")
     assert (status, body["version"]) == (200, "3.9.1")
     assert "not for production" in body["tagline"]
-    assert body["plugins"]["available_on_server"] == {"app-auth": {"priority": 960, "version": "1.0"}}
+    assert body["plugins"]["available_on_server"] == {
+        "app-auth": {"priority": 960, "version": "1.0"},
+        "request-termination": {"priority": 2, "version": "3.9.1"},
+    }
     assert body["configuration"]["database"] == "off"
 
 
@@ -92,6 +96,37 @@ def test_an_equal_configuration_is_not_taken_again_with_check_hash(dbless: Admin
     assert dbless("POST", "/config?check_hash=1", json=document) == (304, None)
     assert dbless("POST", "/config", json=document)[0] == 201
     assert dbless("GET", "/status")[1]["configuration_hash"] == before
+
+
+def test_a_configuration_is_named_by_the_md5_of_its_text(dbless: Admin) -> None:
+    text = "_format_version: '3.0'\nservices: [{name: s, host: h}]  # a comment\n"
+    assert dbless("POST", "/config", json={"config": text})[0] == 201
+    assert dbless("GET", "/status")[1]["configuration_hash"] == hashlib.md5(text.encode()).hexdigest()
+    assert dbless("POST", "/config?check_hash=1", json={"config": text})[0] == 304
+    assert dbless("POST", "/config?check_hash=1", json={"config": text + "\n"})[0] == 201
+
+
+def test_where_kong_without_a_database_fails_so_does_it(dbless: Admin) -> None:
+    nowhere = {"_format_version": "3.0", "plugins": [{"name": "app-auth", "service": "x", "config": {"region": "eu"}}]}
+    assert dbless("POST", "/config", json=nowhere)[0] == 500
+    assert dbless("GET", "/plugins?tags=any")[0] == 500
+
+
+def test_a_schema_has_the_fields_of_the_plugin(dbless: Admin) -> None:
+    status, schema = dbless("GET", "/schemas/plugins/request-termination")
+    assert (status, schema["fields"][0]["config"]["type"]) == (200, "record")
+    assert schema["fields"][0]["config"]["fields"][0]["status_code"]["default"] == 503
+    assert dbless("GET", "/schemas/plugins/app-auth")[0] == 200
+    assert dbless("GET", "/schemas/plugins/other")[0] == 404
+
+
+def test_a_request_is_terminated(stage: "Stage", database: Admin) -> None:
+    service = database("POST", "/services", json={"name": "s", "url": stage.upstream.url})[1]
+    database("POST", "/services/s/routes", json={"paths": ["/"]})
+    given = {"name": "request-termination", "service": {"id": service["id"]}, "config": {"message": "gone"}}
+    assert database("POST", "/plugins", json=given)[0] == 201
+    answer = requests.get(stage.gateway.proxy_url, timeout=PATIENCE)
+    assert (answer.status_code, answer.json()["message"]) == (503, "gone")
 
 
 def test_a_bad_configuration_says_where_and_the_old_one_stays(dbless: Admin, stage: "Stage") -> None:
@@ -202,6 +237,13 @@ def test_with_a_database_errors_are_kongs(database: Admin) -> None:
     plugin = {"name": "app-auth", "config": {"region": "eu"}, "service": {"name": "s"}}
     assert database("POST", "/plugins", json=plugin)[0] == 201
     assert database("POST", "/plugins", json=plugin)[1]["code"] == 5
+    (first,) = database("GET", "/plugins")[1]["data"]
+    again = {"id": first["id"], "name": "app-auth", "config": {"region": "eu"}}
+    status, body = database("POST", "/plugins", json=again)
+    assert (status, body["code"]) == (400, 3)
+    nobody = {**plugin, "service": {"id": "no uuid"}}
+    status, body = database("POST", "/plugins", json=nobody)
+    assert (status, body["code"]) == (400, 2)
     assert database("PATCH", "/plugins/nope", json={}) == (404, {"message": "Not found"})
     bad = database("POST", "/services", data="{", headers={"Content-Type": "application/json"})
     assert bad == (400, {"message": "Cannot parse JSON body"})
