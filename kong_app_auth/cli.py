@@ -190,6 +190,7 @@ def _redis_options(settings: Settings) -> dict[str, Any]:
     "portal_ca_file",
     "feed_token",
     "sync_metrics_address",
+    "kong_file",
     *_IDP,
     "log_level",
 )
@@ -211,6 +212,7 @@ def sync(*, settings: Settings, read_again: Read) -> None:  # noqa: ARG001
             portal_token=None if settings.feed_token is None else settings.feed_token.get_secret_value(),
             portal_ca_file=settings.portal_ca_file,
             metrics_address=settings.sync_metrics_address,
+            kong_file=settings.kong_file,
             **{name: getattr(settings, name) for name in _IDP},
             **_redis_options(settings),
         )

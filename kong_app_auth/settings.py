@@ -172,6 +172,9 @@ class Settings(BaseSettings):
         description="The gateway's own client id and secret at each issuer, in JSON; needed for introspection only.",
     )
 
+    kong_file: Path | None = Field(
+        None, description="A YAML file of the Kongs on whose services the plugin is kept. Default: none is managed."
+    )
     sync_metrics_address: Address | None = Field(None, description="Where the sync daemon shows its metrics.")
 
     database_url: SecretStr = Field(

@@ -52,6 +52,18 @@ class Companion(Protocol):
         ...
 
 
+class Learner(Protocol):
+    """Something that follows what is in the registry, beside the gateways' replicas."""
+
+    def learn(self, contents: Contents, changes: Sequence[Change] | None) -> None:
+        """Hear what is in the registry now; `changes` lead there from what was heard before, None: anything may have.
+
+        Called in the daemon's own thread while it leads, after a look into the registry and after each writing; so it
+        must be quick, and keep nothing of `contents`, which the daemon goes on to change.
+        """
+        ...
+
+
 class Ending(Enum):
     """Why a daemon ended."""
 
@@ -64,8 +76,8 @@ class Daemon:
     """Brings `source` into the registry of `region`.
 
     `connect` makes a client and may raise CLIENT_ERRORS; it is called until it succeeds, and then once. `companions`
-    take their turn while this daemon leads. A source that does not want to be asked in vain sets `wake` when it has
-    something new.
+    take their turn while this daemon leads, and `learners` hear what it writes. A source that does not want to be asked
+    in vain sets `wake` when it has something new.
     """
 
     def __init__(
@@ -76,6 +88,7 @@ class Daemon:
         metrics: SyncMetrics,
         *,
         companions: Sequence[Companion] = (),
+        learners: Sequence[Learner] = (),
         wake: threading.Event | None = None,
     ) -> None:
         self._connect = connect
@@ -83,6 +96,7 @@ class Daemon:
         self._region = region
         self._metrics = metrics
         self._companions = companions
+        self._learners = learners
         self._wake = wake or threading.Event()
         self._contact = Contact(metrics)
         self._client: Client | None = None
@@ -219,6 +233,7 @@ class Daemon:
         if found is not None:
             position, self._known = found
             self._metrics.seq.set(position.seq)
+            self._teach(self._known, None)
         elif self._wanted is None:
             _log.warning("the registry is empty and there is no good source to fill it from", region=self._region)
 
@@ -252,6 +267,7 @@ class Daemon:
             at = answer
             self._written(at, 0)
         self._known, self._looked_into = wanted, True
+        self._teach(wanted, None if known is None else changes)
         if at is not None:
             _log.info(
                 "registry written",
@@ -260,6 +276,10 @@ class Daemon:
                 seq=at.seq,
                 new_epoch=known is None,
             )
+
+    def _teach(self, contents: Contents, changes: Sequence[Change] | None) -> None:
+        for learner in self._learners:
+            learner.learn(contents, changes)
 
     def _written(self, position: Position, changes: int) -> None:
         self._contact.worked()

@@ -13,10 +13,13 @@ from kong_app_auth.oidc.outgoing import Outgoing
 from kong_app_auth.registry.connection import Client, connect
 from kong_app_auth.registry.url import parse, redact
 from kong_app_auth.signals import noted_signals
-from kong_app_auth.sync.daemon import Companion, Daemon, Ending, Source
+from kong_app_auth.sync.daemon import Companion, Daemon, Ending, Learner, Source
 from kong_app_auth.sync.issuers.keys import IssuerKeys
 from kong_app_auth.sync.issuers.source import WithIssuers
 from kong_app_auth.sync.issuers.unknown_keys import UnknownKeys
+from kong_app_auth.sync.kong.gateways import BadGateways, read_gateways
+from kong_app_auth.sync.kong.managed import ManagedGateways
+from kong_app_auth.sync.kong.portal import StatesPortal
 from kong_app_auth.sync.metrics import SyncMetrics, exposed
 from kong_app_auth.sync.portal_feed.address import PortalAddress
 from kong_app_auth.sync.portal_feed.client import FeedClient
@@ -52,12 +55,14 @@ def run_sync(
     idp_allow_private: bool = False,
     idp_allow_http_loopback: bool = False,
     idp_ca_file: Path | None = None,
+    kong_file: Path | None = None,
 ) -> int:
     """Run a daemon until SIGTERM or SIGINT, and give the process's exit code.
 
     The source is either `apps_file` or the portal at `portal_url`, whose feed of the region asks for `portal_token`.
     The lease is released at the end, so that a standby takes over at once. `metrics_address` is `host:port`, None for
-    no metrics. `idp_…`: where identity providers may be, see `Outgoing`. Exit codes: 0 stopped, 1 registry or portal
+    no metrics. `idp_…`: where identity providers may be, see `Outgoing`. `kong_file`: the Kongs whose plugins are kept,
+    see `sync.kong.gateways`. Exit codes: 0 stopped, 1 registry or portal
     are of a newer version, 2 a setting is wrong. To be called from the main thread.
     """
 
@@ -72,6 +77,7 @@ def run_sync(
             raise ValueError("a region is named by lower-case letters, digits and inner hyphens")  # noqa: TRY301
         parse(redis_url)
         address = None if metrics_address is None else _address(metrics_address)
+        gateways = () if kong_file is None else read_gateways(kong_file)
         for file in (ca_file, cert_file, key_file, idp_ca_file):
             if file is not None and not file.is_file():
                 raise ValueError(f"there is no file {file}")  # noqa: TRY301
@@ -82,7 +88,7 @@ def run_sync(
             if portal_url is None
             else PortalAddress(url=portal_url, token=portal_token or "", ca_file=portal_ca_file)
         )
-    except (ValueError, OSError) as wrong:
+    except (ValueError, OSError, BadGateways) as wrong:
         _log.error("wrong setting", problem=str(wrong))
         return EXIT_WRONG_SETTING
 
@@ -109,7 +115,14 @@ def run_sync(
         serving.enter_context(keys.running())
         source = WithIssuers(source, keys)
         companions.append(UnknownKeys(region, keys))
-        daemon = Daemon(client, source, region, metrics, companions=companions, wake=wake)
+        learners: list[Learner] = []
+        if gateways:
+            told = None if portal is None else StatesPortal(portal, region)
+            managed = ManagedGateways(gateways, region, metrics.registry, told)
+            serving.enter_context(managed.running())
+            companions.append(managed)
+            learners.append(managed)
+        daemon = Daemon(client, source, region, metrics, companions=companions, learners=learners, wake=wake)
         _log.info("sync daemon starts", region=region, source=str(apps_file or portal_url), redis=redact(redis_url))
         ending = _until_signalled(daemon)
     _log.info("sync daemon ends", region=region, because=ending.value)

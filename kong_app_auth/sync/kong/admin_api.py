@@ -83,9 +83,15 @@ class AdminApi:
             key = access.client_key
             self._session.cert = str(access.client_cert) if key is None else (str(access.client_cert), str(key))
         self._session.headers.update({"Accept": "application/json", "Accept-Encoding": "identity"})
-        if access.token is not None:
-            self._session.headers[TOKEN_HEADER] = access.token
         self.calls = 0
+        self.use_token(access.token)
+
+    def use_token(self, token: str | None) -> None:
+        """Show this token from now on; None: none."""
+        if token is None:
+            self._session.headers.pop(TOKEN_HEADER, None)
+        else:
+            self._session.headers[TOKEN_HEADER] = token
 
     def close(self) -> None:
         """Close the connections."""
