@@ -92,14 +92,15 @@ def has_scopes(claims: Claims, scopes_required: Sequence[str]) -> bool:
 def client_ids(claims: Claims, credential_claims: Sequence[str]) -> tuple[str, ...]:
     """Give the client ids that a token names, in the order of `credential_claims`, each once.
 
-    A name is tried as it is; then, if it has dots, as a path through nested objects. Values are texts of 1 to 255
-    printable ASCII characters (RFC 6749, A.1); others are passed over.
+    Names are as of `at`. Values are texts of 1 to 255 printable ASCII characters (RFC 6749, A.1); others are passed
+    over.
     """
-    found = (_at(claims, name) for name in credential_claims)
+    found = (at(claims, name) for name in credential_claims)
     return tuple(dict.fromkeys(value for value in found if _is_client_id(value)))
 
 
-def _at(claims: Claims, name: str) -> Any:
+def at(claims: Claims, name: str) -> Any:
+    """Give a claim: by its name as it is; then, if that has dots, by a path through nested objects. None for none."""
     if name in claims or "." not in name:
         return claims.get(name)
     value: Any = claims

@@ -58,12 +58,20 @@ class IssuerFailed(Exception):  # noqa: N818  says what it is
 
 
 class Discovery(msgspec.Struct, frozen=True):
-    """What we need of a discovery document. `issuer` is what `iss` of its tokens must equal."""
+    """What we need of a discovery document. `issuer` is what `iss` of its tokens must equal.
+
+    `auth_methods`: how clients may authenticate at the token endpoint. `names_itself`: its authorization responses have
+    `iss` (RFC 9207).
+    """
 
     issuer: str
     jwks_uri: str
     token_endpoint: str | None = None
     introspection_endpoint: str | None = None
+    authorization_endpoint: str | None = None
+    userinfo_endpoint: str | None = None
+    auth_methods: tuple[str, ...] = ("client_secret_basic",)
+    names_itself: bool = False
 
 
 class KeySet(msgspec.Struct, frozen=True):
@@ -121,7 +129,16 @@ def parse_discovery(body: bytes, issuer: str) -> Discovery:
     jwks_uri = _url(members.get("jwks_uri"))
     if jwks_uri is None:
         raise IssuerFailed(Cause.NO_DOCUMENT, "its discovery document names no keys")
-    return Discovery(named, jwks_uri, _url(members.get("token_endpoint")), _url(members.get("introspection_endpoint")))
+    return Discovery(
+        issuer=named,
+        jwks_uri=jwks_uri,
+        token_endpoint=_url(members.get("token_endpoint")),
+        introspection_endpoint=_url(members.get("introspection_endpoint")),
+        authorization_endpoint=_url(members.get("authorization_endpoint")),
+        userinfo_endpoint=_url(members.get("userinfo_endpoint")),
+        auth_methods=_auth_methods(members.get("token_endpoint_auth_methods_supported")),
+        names_itself=members.get("authorization_response_iss_parameter_supported") is True,
+    )
 
 
 def parse_keys(body: bytes) -> KeySet:
@@ -183,6 +200,12 @@ def _object(body: bytes) -> dict[str, Any]:
 def _url(value: object) -> str | None:
     good = isinstance(value, str) and len(value) <= 2048 and value.startswith(("https://", "http://"))
     return cast("str", value) if good else None
+
+
+def _auth_methods(value: object) -> tuple[str, ...]:
+    if not isinstance(value, list):
+        return ("client_secret_basic",)  # OpenID Connect Discovery 1.0, section 3
+    return tuple(one for one in cast("list[object]", value) if isinstance(one, str))
 
 
 def _max_age(cache_control: str) -> int | None:

@@ -39,9 +39,9 @@ class Parsed(msgspec.Struct, frozen=True):
         return "Parsed(…)"
 
 
-def parse(token: str) -> Parsed | Failure:
+def parse(token: str, most_characters: int = compact.MOST_CHARACTERS) -> Parsed | Failure:
     """Take a token apart: its size, its three parts, its header, its type, and a payload with an `iss`."""
-    parts = compact.read(token)
+    parts = compact.read(token, most_characters)
     if isinstance(parts, Failure):
         return parts
     if parts.header.type not in _TYPES:
