@@ -15,6 +15,7 @@ from kong_app_auth.portal.plane import ControlPlane
 from kong_app_auth.portal.web import errors as page_errors
 from kong_app_auth.portal.web.pages import routers as page_routers
 from kong_app_auth.portal.web.shown_once import ShownOnce
+from kong_app_auth.portal.web.token_endpoints import TokenEndpoints
 
 MAX_BODY = 1024 * 1024
 """Bytes of a request's body."""
@@ -33,6 +34,7 @@ def application(plane: ControlPlane) -> FastAPI:
     app.state.feed = FeedService(FeedWatch(plane))
     app.state.metrics = PortalMetrics()
     app.state.shown_once = ShownOnce()
+    app.state.token_endpoints = TokenEndpoints()
     each_router = [*routers(), *page_routers()]
     for one in each_router:
         app.include_router(one)

@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 
 from kong_app_auth.portal.api.request_id import request_id_of
-from kong_app_auth.portal.errors import Refused, TooManyRequests
+from kong_app_auth.portal.errors import NotFound, Refused, TooManyRequests
 from kong_app_auth.portal.web import resuming
 from kong_app_auth.portal.web.forms import WrongToken
 from kong_app_auth.portal.web.rendering import render, render_bare, see_other
@@ -87,6 +87,9 @@ async def _sign_in_first(request: Request, error: Exception) -> Response:
 async def _refused(request: Request, error: Refused) -> Response:
     if isinstance(error, WrongToken):
         return await resuming.ask_again(request)
+    path: str = request.scope["path"]
+    if path == "/" and isinstance(error, NotFound):
+        return see_other(request, "/operator")  # no portal has this host name: it is the control plane's own address
     response = _told(request, error.status, error.detail)
     if isinstance(error, TooManyRequests):
         response.headers["Retry-After"] = str(error.retry_after)

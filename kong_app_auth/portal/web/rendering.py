@@ -13,6 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.responses import HTMLResponse, RedirectResponse
 
 from kong_app_auth.portal.web import forms
+from kong_app_auth.portal.web.prose import prose
 from kong_app_auth.portal.web.sessions import OperatorAccess, PageAccess, path_of, root_of
 from kong_app_auth.portal.web.site import UNKNOWN, Site
 from kong_app_auth.portal.web.static_files import static_files
@@ -133,6 +134,7 @@ def environment() -> Environment:
     made.filters["iso"] = iso
     made.filters["day"] = day
     made.filters["number"] = number
+    made.filters["prose"] = prose
     return made
 
 

@@ -46,7 +46,7 @@ def carried(form: Form) -> tuple[str, list[tuple[str, str]]] | None:
         match one:
             case [str() as name, str() as value]:
                 fields.append((name, value))
-            case _:
+            case _:  # pyright: ignore[reportUnknownVariableType]
                 return None
     return path, fields
 

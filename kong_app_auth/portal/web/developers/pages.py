@@ -12,6 +12,28 @@ PUBLIC: Final = ("/apis",)
 
 def routers() -> list[APIRouter]:
     """The routers of the pages. A path is matched by the first route that fits."""
-    from kong_app_auth.portal.web.developers import renewing, signing_in
+    from kong_app_auth.portal.web.developers import (
+        access,
+        accounts,
+        applications,
+        catalogue,
+        credentials,
+        renewing,
+        signing_in,
+        teams,
+        usage,
+        why,
+    )
 
-    return [renewing.routes, signing_in.routes]
+    return [
+        renewing.routes,
+        signing_in.routes,
+        accounts.routes,
+        catalogue.routes,
+        access.routes,
+        applications.routes,
+        credentials.routes,
+        teams.routes,
+        usage.routes,
+        why.routes,
+    ]

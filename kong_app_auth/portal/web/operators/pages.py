@@ -4,12 +4,22 @@ from typing import Final
 
 from fastapi import APIRouter
 
-WAYS: Final = (("Approvals", "/operator"),)
+WAYS: Final = (
+    ("Approvals", "/operator"),
+    ("APIs", "/operator/apis"),
+    ("Strategies", "/operator/strategies"),
+    ("Portals", "/operator/portals"),
+    ("Developers", "/operator/developers"),
+    ("Teams", "/operator/teams"),
+    ("Applications", "/operator/applications"),
+    ("Region", "/operator/region"),
+    ("Audit log", "/operator/audit-log"),
+)
 """The main ways through the pages: label and path."""
 
 
 def routers() -> list[APIRouter]:
     """The routers of the pages. A path is matched by the first route that fits."""
-    from kong_app_auth.portal.web.operators import home, sessions
+    from kong_app_auth.portal.web.operators import home, registrations, sessions
 
-    return [sessions.routes, home.routes]
+    return [sessions.routes, home.routes, registrations.routes]
