@@ -5,7 +5,6 @@ OpenID Connect Core 1.0 (section 3.1), with PKCE (RFC 7636, S256 only), `state` 
 
 import hmac
 import secrets
-from base64 import urlsafe_b64encode
 from enum import StrEnum
 from hashlib import sha256, sha384, sha512
 from typing import Any, Final
@@ -18,7 +17,7 @@ from kong_app_auth.oidc import tokens
 from kong_app_auth.oidc.claims import Claims, types_fault
 from kong_app_auth.oidc.endpoints import Unavailable, basic
 from kong_app_auth.oidc.issuers import Discovery
-from kong_app_auth.oidc.jose import json_object
+from kong_app_auth.oidc.jose import base64url, json_object
 from kong_app_auth.oidc.jose.outcomes import Failure, UnknownKey
 from kong_app_auth.oidc.jose.outcomes import Fault as TokenFault
 from kong_app_auth.oidc.outgoing import Answer
@@ -112,7 +111,7 @@ def authorization_url(
         "scope": " ".join(dict.fromkeys(("openid", *scopes))),
         "state": request.state,
         "nonce": request.nonce,
-        "code_challenge": _base64url(sha256(request.verifier.encode("ascii")).digest()),
+        "code_challenge": base64url.encode(sha256(request.verifier.encode("ascii")).digest()).decode("ascii"),
         "code_challenge_method": "S256",
     }
     return f"{endpoint}{'&' if '?' in endpoint else '?'}{urlencode(asked)}"
@@ -215,7 +214,7 @@ def _problem(claims: Claims, algorithm: str, access_token: str, client_id: str, 
 
 def _half_hash(algorithm: str, text: str) -> str:
     digest = _HASHES[algorithm[-3:]](text.encode()).digest()
-    return _base64url(digest[: len(digest) // 2])
+    return base64url.encode(digest[: len(digest) // 2]).decode("ascii")
 
 
 def _is_as_safe(url: str, issuer: str) -> bool:
@@ -227,7 +226,3 @@ def _members(answer: Answer) -> dict[str, Any]:
         return json_object.decode(answer.body)
     except ValueError:
         return {}
-
-
-def _base64url(data: bytes) -> str:
-    return urlsafe_b64encode(data).rstrip(b"=").decode("ascii")

@@ -14,7 +14,7 @@ from kong_app_auth.portal.store.audit import AuditEntry, AuditLogDestination
 from kong_app_auth.portal.store.base import Base
 from kong_app_auth.portal.store.changes import Changed
 from kong_app_auth.portal.store.credentials import Credential
-from kong_app_auth.portal.store.developers import Developer
+from kong_app_auth.portal.store.developers import Developer, DeveloperIdentity
 from kong_app_auth.portal.store.operators import OperatorToken
 from kong_app_auth.portal.store.portals import (
     IdentityProvider,
@@ -36,6 +36,7 @@ AUDITED: Final[dict[type[Base], str]] = {
     Credential: "credential",
     DcrProvider: "dcr_provider",
     Developer: "developer",
+    DeveloperIdentity: "developer_identity",
     IdentityProvider: "identity_provider",
     Implementation: "api_implementation",
     OperatorToken: "operator_token",

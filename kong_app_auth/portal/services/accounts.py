@@ -10,7 +10,7 @@ from kong_app_auth.portal.contract.accounts import RegisterPayload, UpdateMeRequ
 from kong_app_auth.portal.contract.emails import email_key
 from kong_app_auth.portal.errors import Gone, Unauthorized
 from kong_app_auth.portal.mail import notices
-from kong_app_auth.portal.services import one_time_tokens
+from kong_app_auth.portal.services import identities, one_time_tokens
 from kong_app_auth.portal.services.departures import end_sessions, forget_developer
 from kong_app_auth.portal.services.signing_in import with_passwords
 from kong_app_auth.portal.store.developers import Developer
@@ -21,7 +21,7 @@ from kong_app_auth.portal.transaction import Transaction
 def register(tx: Transaction, portal_id: str, wanted: RegisterPayload) -> None:
     """Sign up. Raises Forbidden where the portal has no accounts with passwords."""
     portal = with_passwords(tx, portal_id)
-    developer = _by_email(tx, portal.id, wanted.email)
+    developer = by_email(tx, portal.id, wanted.email)
     if developer is None:
         developer = Developer(
             portal_id=portal.id,
@@ -39,7 +39,7 @@ def register(tx: Transaction, portal_id: str, wanted: RegisterPayload) -> None:
 def forgot_password(tx: Transaction, portal_id: str, email: str) -> None:
     """Send the way to a new password, if the address is known. Raises Forbidden where there are no passwords."""
     portal = with_passwords(tx, portal_id)
-    developer = _by_email(tx, portal.id, email)
+    developer = by_email(tx, portal.id, email)
     if developer is not None:
         _remind(tx, portal, developer, signed_up=False)
     tx.session.flush()
@@ -52,7 +52,7 @@ def verify_email(tx: Transaction, portal_id: str, token: str) -> tuple[str, str]
     """
     portal = with_passwords(tx, portal_id)
     developer = one_time_tokens.use(tx, portal.id, token, "verify_email")
-    _confirmed(tx, portal, developer)
+    confirmed(tx, portal, developer)
     fresh = one_time_tokens.issue(tx, developer, "reset_password")
     tx.session.flush()
     return developer.email, fresh
@@ -69,7 +69,7 @@ def reset_password(tx: Transaction, portal_id: str, token: str, password_hash: s
     portal = with_passwords(tx, portal_id)
     developer = one_time_tokens.use(tx, portal.id, token, "reset_password")
     developer.password_hash = password_hash
-    _confirmed(tx, portal, developer)
+    confirmed(tx, portal, developer)
     one_time_tokens.use_up(tx, developer)
     end_sessions(tx, developer.id)
     tx.session.flush()
@@ -112,15 +112,18 @@ def _remind(tx: Transaction, portal: Portal, developer: Developer, *, signed_up:
     if developer.status not in ("pending", "approved"):
         return
     if developer.email_verified_at is None and developer.password_hash is None:
-        notices.verify_email(tx, portal, developer)
+        # Whose address nobody has confirmed, and who came by an identity provider, may have named another's: that other
+        # one shall not set a password for an account that somebody else is in already.
+        if not identities.has_any(tx, developer.id):
+            notices.verify_email(tx, portal, developer)
     elif signed_up:
         notices.account_exists(tx, portal, developer)
     else:
         notices.reset_password(tx, portal, developer)
 
 
-def _confirmed(tx: Transaction, portal: Portal, developer: Developer) -> None:
-    """The developer reads the mail of this address. A new one is approved now, or waits for an operator."""
+def confirmed(tx: Transaction, portal: Portal, developer: Developer) -> None:
+    """Take note that the address is the developer's. A new one is approved now, or waits for an operator."""
     if developer.email_verified_at is not None:
         return
     developer.email_verified_at = tx.now
@@ -132,7 +135,8 @@ def _confirmed(tx: Transaction, portal: Portal, developer: Developer) -> None:
         notices.developer_requested(tx, portal, developer)
 
 
-def _by_email(tx: Transaction, portal_id: str, email: str) -> Developer | None:
+def by_email(tx: Transaction, portal_id: str, email: str) -> Developer | None:
+    """Give the developer of a portal with this address."""
     return tx.session.scalar(
         select(Developer).where(Developer.portal_id == portal_id, Developer.email_key == email_key(email))
     )

@@ -7,7 +7,7 @@ from sqlalchemy import delete, or_, select
 
 from kong_app_auth.portal.store.applications import Application
 from kong_app_auth.portal.store.credentials import CredentialUse
-from kong_app_auth.portal.store.developers import Developer, DeveloperSession, DeveloperToken
+from kong_app_auth.portal.store.developers import Developer, DeveloperIdentity, DeveloperSession, DeveloperToken
 from kong_app_auth.portal.store.portals import TeamGroupMapping
 from kong_app_auth.portal.store.teams import Team, TeamMember, TeamRole
 from kong_app_auth.portal.transaction import Transaction
@@ -35,11 +35,12 @@ def forget_team(tx: Transaction, team: Team) -> None:
 
 
 def forget_developer(tx: Transaction, developer: Developer) -> None:
-    """Delete a developer with the applications, sessions, tokens and memberships."""
+    """Delete a developer with the applications, sessions, tokens, identities and memberships."""
     for application in tx.session.scalars(select(Application).where(Application.developer_id == developer.id)):
         forget_application(tx, application)
-    for membership in tx.session.scalars(select(TeamMember).where(TeamMember.developer_id == developer.id)):
-        tx.session.delete(membership)
+    for record_type in (TeamMember, DeveloperIdentity):
+        for record in tx.session.scalars(select(record_type).where(record_type.developer_id == developer.id)):
+            tx.session.delete(record)
     end_sessions(tx, developer.id)
     tx.session.execute(delete(DeveloperToken).where(DeveloperToken.developer_id == developer.id))
     tx.session.flush()

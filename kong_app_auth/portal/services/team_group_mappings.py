@@ -1,7 +1,7 @@
 """Which groups at an identity provider mean which teams of a portal."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from sqlalchemy import Select, select
 
@@ -10,7 +10,7 @@ from kong_app_auth.portal.errors import Conflict, NotFound, invalid
 from kong_app_auth.portal.services.identity_providers import the_provider
 from kong_app_auth.portal.services.portals import the_portal
 from kong_app_auth.portal.store.portals import IdentityProvider, TeamGroupMapping
-from kong_app_auth.portal.store.teams import Team
+from kong_app_auth.portal.store.teams import Team, TeamMember
 from kong_app_auth.portal.transaction import Transaction
 
 
@@ -101,6 +101,28 @@ def replace(tx: Transaction, portal_id: str, wanted: UpdateTeamGroups) -> Identi
                 _add(tx, provider, team_id, group)
         tx.session.flush()
     return provider
+
+
+def apply(tx: Transaction, provider: IdentityProvider, developer_id: str, groups: Collection[str]) -> None:
+    """Put a developer into the teams that these groups mean at a provider, and take out of those that others mean.
+
+    Teams that no group means are left alone: operators say who is in them.
+    """
+    mapped = tx.session.execute(
+        select(TeamGroupMapping.team_id, TeamGroupMapping.group).where(
+            TeamGroupMapping.identity_provider_id == provider.id
+        )
+    ).all()
+    wanted = {team_id for team_id, group in mapped if group in groups}
+    statement = select(TeamMember).where(
+        TeamMember.developer_id == developer_id, TeamMember.team_id.in_({team_id for team_id, _ in mapped})
+    )
+    members = {member.team_id: member for member in tx.session.scalars(statement)}
+    for team_id in members.keys() - wanted:
+        tx.session.delete(members[team_id])
+    for team_id in wanted - members.keys():
+        tx.session.add(TeamMember(team_id=team_id, developer_id=developer_id, created_at=tx.now))
+    tx.session.flush()
 
 
 def _add(tx: Transaction, provider: IdentityProvider, team_id: str, group: str) -> TeamGroupMapping:

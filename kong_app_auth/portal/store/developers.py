@@ -26,6 +26,21 @@ class Developer(Entity):
     email_verified_at: Mapped[datetime | None]
 
 
+class DeveloperIdentity(Entity):
+    """Who a developer is at an identity provider: `subject` never changes there and is nobody else's, an address may.
+
+    It hangs on the `issuer` and not on the record of the provider, so it outlives a provider that is made anew.
+    """
+
+    __tablename__ = "developer_identities"
+    __table_args__ = (UniqueConstraint("portal_id", "issuer", "subject"),)
+
+    developer_id: Mapped[str] = mapped_column(Id, ForeignKey("developers.id"), index=True)
+    portal_id: Mapped[str] = mapped_column(Id, ForeignKey("portals.id"))
+    issuer: Mapped[str] = mapped_column(String(320))
+    subject: Mapped[str] = mapped_column(String(255), info=PERSONAL)
+
+
 class DeveloperToken(Entity):
     """A one-time token sent by mail, known by its hex SHA-256. `purpose`: verify_email or reset_password."""
 

@@ -504,6 +504,25 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_applications_team_id"), ["team_id"], unique=False)
 
     op.create_table(
+        "developer_identities",
+        sa.Column("id", sa.Uuid(as_uuid=False), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("developer_id", sa.Uuid(as_uuid=False), nullable=False),
+        sa.Column("portal_id", sa.Uuid(as_uuid=False), nullable=False),
+        sa.Column("issuer", sa.String(length=320), nullable=False),
+        sa.Column("subject", sa.String(length=255), nullable=False),
+        sa.ForeignKeyConstraint(["developer_id"], ["developers.id"], name=op.f("fk_developer_identities_developer_id")),
+        sa.ForeignKeyConstraint(["portal_id"], ["portals.id"], name=op.f("fk_developer_identities_portal_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_developer_identities")),
+        sa.UniqueConstraint(
+            "portal_id", "issuer", "subject", name=op.f("uq_developer_identities_portal_id_issuer_subject")
+        ),
+    )
+    with op.batch_alter_table("developer_identities", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_developer_identities_developer_id"), ["developer_id"], unique=False)
+
+    op.create_table(
         "developer_sessions",
         sa.Column("id", sa.Uuid(as_uuid=False), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
@@ -686,6 +705,10 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_developer_sessions_developer_id"))
 
     op.drop_table("developer_sessions")
+    with op.batch_alter_table("developer_identities", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_developer_identities_developer_id"))
+
+    op.drop_table("developer_identities")
     with op.batch_alter_table("applications", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_applications_team_id"))
         batch_op.drop_index("ix_applications_portal_strategy")
