@@ -5,15 +5,16 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
 
 from kong_app_auth import __version__
 from kong_app_auth.domain.api_key import digest, mint
+from kong_app_auth.kong_commands import kong
 from kong_app_auth.options import REDIS, Read, fail, with_settings
 from kong_app_auth.portal_commands import register
+from kong_app_auth.redis_access import connect_to, redis_options, talking_to_redis
 from kong_app_auth.settings import ENV_PREFIX, Settings, SettingsError
 
 app = typer.Typer(
@@ -28,6 +29,7 @@ keys = typer.Typer(help="API keys.", no_args_is_help=True)
 registry = typer.Typer(help="The registry of a region.", no_args_is_help=True)
 app.add_typer(keys, name="keys")
 app.add_typer(registry, name="registry")
+app.add_typer(kong, name="kong")
 register(app)
 
 PLUGIN = "kong_app_auth.plugin"
@@ -162,24 +164,6 @@ def follower(*, settings: Settings, read_again: Read) -> None:  # noqa: ARG001  
         fail(f"cannot use {settings.replica_directory}: {error.strerror}")
 
 
-def connect_to(settings: Settings) -> Any:
-    """A client of the region's Redis."""
-    from kong_app_auth.registry.connection import connect
-
-    return connect(settings.redis_url.get_secret_value(), **_redis_options(settings))
-
-
-def _redis_options(settings: Settings) -> dict[str, Any]:
-    password = settings.redis_password
-    return {
-        "username": settings.redis_username,
-        "password": None if password is None else password.get_secret_value(),
-        "ca_file": settings.redis_ca_file,
-        "cert_file": settings.redis_cert_file,
-        "key_file": settings.redis_key_file,
-    }
-
-
 @app.command()
 @with_settings(
     "sync",
@@ -214,7 +198,7 @@ def sync(*, settings: Settings, read_again: Read) -> None:  # noqa: ARG001
             metrics_address=settings.sync_metrics_address,
             kong_file=settings.kong_file,
             **{name: getattr(settings, name) for name in _IDP},
-            **_redis_options(settings),
+            **redis_options(settings),
         )
     )
 
@@ -309,7 +293,7 @@ def registry_show(
     """
     from kong_app_auth.verify import records_of, summary
 
-    lines = _talking_to_redis(
+    lines = talking_to_redis(
         settings,
         lambda client: (
             summary(client, settings.the_region())
@@ -341,32 +325,13 @@ def registry_verify(*, settings: Settings, read_again: Read) -> None:  # noqa: A
     """Compare source, Redis and this node's replica. Exit code 1 if they differ."""
     from kong_app_auth.verify import verify
 
-    findings = _talking_to_redis(
+    findings = talking_to_redis(
         settings,
         lambda client: verify(client, settings.the_region(), settings.apps_file, settings.replica_directory),
     )
     for finding in findings:
         typer.echo(finding.line())
     raise typer.Exit(int(any(finding.differs for finding in findings)))
-
-
-def _talking_to_redis(settings: Settings, ask: Callable[[Any], Any]) -> Any:
-    from kong_app_auth.registry.connection import CLIENT_ERRORS
-    from kong_app_auth.registry.position import NewerSchema
-    from kong_app_auth.registry.url import redact
-
-    try:
-        client = connect_to(settings)
-        try:
-            return ask(client)
-        finally:
-            client.close()
-    except (NewerSchema, LookupError) as error:
-        typer.echo(f"Error: {error.args[0]}", err=True)
-    except CLIENT_ERRORS as error:
-        url = redact(settings.redis_url.get_secret_value())
-        typer.echo(f"Error: cannot read from {url}: {type(error).__name__}", err=True)
-    raise typer.Exit(1)
 
 
 @app.command()

@@ -86,6 +86,11 @@ class AdminApi:
         self.calls = 0
         self.use_token(access.token)
 
+    @property
+    def url(self) -> str:
+        """Where it is."""
+        return self._base
+
     def use_token(self, token: str | None) -> None:
         """Show this token from now on; None: none."""
         if token is None:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from kong_app_auth.sync.kong.admin_api import Access, AdminApi
+from kong_app_auth.sync.kong.db_less import DbLessKong
 from kong_app_auth.sync.kong.failures import Code, Failure
 from kong_app_auth.sync.kong.gateway_thread import CHECK_EVERY, Kong
 from kong_app_auth.sync.kong.gateways import BadGateways, Gateway
@@ -49,7 +50,17 @@ def admin_apis(gateway: Gateway) -> list[AdminApi]:
     ]
 
 
+def kong_of(
+    gateway: Gateway, region: str, apis: list[AdminApi], check_every: float = CHECK_EVERY
+) -> TraditionalKong | DbLessKong:
+    """Make what brings a gateway to what is wanted, by its Admin APIs."""
+    policy = gateway.policy(region)
+    if gateway.declarative_file is None:
+        return TraditionalKong(apis[0], policy, check_every)
+    return DbLessKong(apis, policy, gateway.declarative_file)
+
+
 def keeping(gateway: Gateway, region: str, check_every: float = CHECK_EVERY) -> Kong:
-    """Make what keeps a gateway. Raises BadGateways."""
+    """Make what keeps a gateway for long. Raises BadGateways."""
     apis = admin_apis(gateway)
-    return _WithToken(gateway, apis, TraditionalKong(apis[0], gateway.policy(region), check_every))
+    return _WithToken(gateway, apis, kong_of(gateway, region, apis, check_every))

@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from kong_app_auth.sync.kong.compare import Difference, differences
+from kong_app_auth.sync.kong.compare import Difference, differences, expected
 from kong_app_auth.sync.kong.entities import (
     APP_AUTH,
     TERMINATION,
@@ -45,9 +45,14 @@ class Target(Enum):
 
 
 class Put(msgspec.Struct, frozen=True):
-    """Put a plugin as it should be. `there`: what has its id now; `unequal`: what is wrong with that."""
+    """Put a plugin as it should be.
+
+    `expected`: its configuration with the schema's defaults. `there`: what has its id now; `unequal`: what is wrong
+    with that.
+    """
 
     plugin: Managed
+    expected: Config
     there: Found | None = None
     unequal: tuple[Difference, ...] = ()
 
@@ -167,10 +172,11 @@ def _block(policy: Policy, service_id: str, ours: Ours, defaults: Defaults) -> S
 
 
 def _put(plugin: Managed, there: Found | None, defaults: Defaults) -> list[Action]:
+    below = defaults.get(plugin.name, {})
     if there is None:
-        return [Put(plugin)]
-    unequal = differences(there, plugin, defaults.get(plugin.name, {}))
-    return [Put(plugin, there, tuple(unequal))] if unequal else []
+        return [Put(plugin, expected(plugin, below))]
+    unequal = differences(there, plugin, below)
+    return [Put(plugin, expected(plugin, below), there, tuple(unequal))] if unequal else []
 
 
 def _delete(there: Found | None) -> list[Action]:

@@ -13,6 +13,7 @@ from kong_app_auth.sync.kong.entities import APP_AUTH, TERMINATION, Config, tags
 from kong_app_auth.sync.kong.failures import OF_THE_WHOLE, Code, Failure, KongFailed
 from kong_app_auth.sync.kong.outcome import Outcome, Pass, State
 from kong_app_auth.sync.kong.plan import NAMES, Delete, OnUnlink, Ours, Policy, Put, Step, Target, plan, recognise
+from kong_app_auth.sync.kong.preview import Preview
 from kong_app_auth.sync.kong.wanted import Wanted
 
 LONGEST_WAIT: Final = 60.0
@@ -84,6 +85,11 @@ class TraditionalKong:
                 self._learn_defaults(name, needed=True)
             steps = plan(self._policy, enforced, blocked, ours, self._defaults)
         return Look(ours, tuple(steps), wanted.enforced - enforced, blocked)
+
+    def preview(self, wanted: Wanted) -> list[Preview]:
+        """Say what `bring` would do, as far as it can be known beforehand. Raises KongFailed."""
+        look = self.look(wanted)
+        return [Preview(self._api.url, look.steps, look.absent)]
 
     def bring(self, wanted: Wanted, go_on: Callable[[], bool] = lambda: True) -> Pass:
         """Bring it to what is wanted. It ends early where `go_on` says no."""

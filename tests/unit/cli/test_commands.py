@@ -30,6 +30,10 @@ EVERY_COMMAND = [
     ["registry", "show"],
     ["registry", "verify"],
     ["registry", "acl"],
+    ["kong", "plan"],
+    ["kong", "diff"],
+    ["kong", "apply"],
+    ["kong", "render"],
     ["doctor"],
     ["portal"],
     ["vault-key"],
@@ -63,7 +67,7 @@ def test_these_are_all_commands() -> None:
     assert set(commands()) == {" ".join(words) for words in EVERY_COMMAND}
 
 
-@pytest.mark.parametrize("words", [[], ["keys"], ["registry"], *EVERY_COMMAND])
+@pytest.mark.parametrize("words", [[], ["keys"], ["registry"], ["kong"], *EVERY_COMMAND])
 def test_help(words: list[str]) -> None:
     result = run(*words, "--help")
     assert result.exit_code == 0
@@ -88,7 +92,7 @@ def test_no_command_takes_a_password_as_a_flag() -> None:
 
 def test_flags_are_those_of_the_settings() -> None:
     own = {"--config", "--dump", "--with-database", "--once", "--from-file", "--table"}
-    own |= {"--name", "--scope", "--expires-in"}
+    own |= {"--name", "--scope", "--expires-in", "--gateway", "--into"}
     known = {flag(name) for name in Settings.model_fields} | own
     for name, command in commands().items():
         given = {parameter.opts[0] for parameter in command.params if isinstance(parameter, TyperOption)}
