@@ -5,10 +5,10 @@ from typing import Final
 
 from fastapi import Response
 
+from kong_app_auth.portal.api.return_paths import safe_path
 from kong_app_auth.portal.api.routes import router
 from kong_app_auth.portal.web.forms import Form, OperatorsAddressForm, VisitorForm
 from kong_app_auth.portal.web.rendering import THEME_COOKIE, see_other
-from kong_app_auth.portal.web.resuming import safe_path
 from kong_app_auth.portal.web.sessions import OperatorAccess, OperatorsAddress, PageAccess, Visitor, root_of
 
 routes = router("", "Pages")

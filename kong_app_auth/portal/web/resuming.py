@@ -10,24 +10,14 @@ from typing import Any, Final
 
 from fastapi import Request, Response
 
+from kong_app_auth.portal.api.return_paths import safe_path
 from kong_app_auth.portal.web.forms import Form, Unreadable, read_form
 from kong_app_auth.portal.web.rendering import render, render_bare
 from kong_app_auth.portal.web.sessions import OperatorAccess, PageAccess, path_of
 from kong_app_auth.portal.web.sites import site_of
 
 RENEW_PATH: Final = "/api/v3/developer/renew"
-MAX_PATH: Final = 2000
 MAX_KEPT: Final = 128 * 1024
-
-
-def safe_path(text: str | None, default: str = "/") -> str:
-    """Give `text` if it is a path of this site, else `default`: nobody is led anywhere else."""
-    if not text or len(text) > MAX_PATH or not text.startswith("/") or text.startswith(("//", "/\\")):
-        return default
-    if not (text.isascii() and text.isprintable()) or "\\" in text or " " in text or "#" in text:
-        return default
-    path = text.partition("?")[0]
-    return default if "//" in path or "/.." in path or path.startswith("/api/") else text
 
 
 def carried(form: Form) -> tuple[str, list[tuple[str, str]]] | None:

@@ -10,13 +10,14 @@ from fastapi import Response
 from starlette.responses import RedirectResponse
 
 from kong_app_auth.portal.api.cookies import clear_session, set_session, shown
+from kong_app_auth.portal.api.return_paths import safe_path
 from kong_app_auth.portal.api.routes import router
 from kong_app_auth.portal.api.security import REFRESH_COOKIE, Guest
 from kong_app_auth.portal.services import sessions
 from kong_app_auth.portal.web.developers.signing_in import sign_in_page
 from kong_app_auth.portal.web.forms import SentForm
 from kong_app_auth.portal.web.rendering import see_other
-from kong_app_auth.portal.web.resuming import RENEW_PATH, safe_path
+from kong_app_auth.portal.web.resuming import RENEW_PATH
 from kong_app_auth.portal.web.sessions import PageAccess, root_of
 
 routes = router(RENEW_PATH, "Pages")

@@ -8,6 +8,7 @@ from sqlalchemy import select
 
 from kong_app_auth.portal.actors import SignedIn, System
 from kong_app_auth.portal.api.cookies import clear_session, set_session, shown
+from kong_app_auth.portal.api.return_paths import safe_path
 from kong_app_auth.portal.api.routes import router
 from kong_app_auth.portal.api.security import ACCESS_COOKIE, PortalAccess
 from kong_app_auth.portal.api.throttle import sign_in_limits, throttle
@@ -20,7 +21,7 @@ from kong_app_auth.portal.store.developers import DeveloperSession
 from kong_app_auth.portal.token_digest import digest_of
 from kong_app_auth.portal.web.forms import Form, VisitorForm, checked, errors_of
 from kong_app_auth.portal.web.rendering import render, see_other
-from kong_app_auth.portal.web.resuming import carried, resume, safe_path, written
+from kong_app_auth.portal.web.resuming import carried, resume, written
 from kong_app_auth.portal.web.sessions import PageAccess, Visitor
 from kong_app_auth.portal.web.sites import site_of
 

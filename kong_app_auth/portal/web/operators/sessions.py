@@ -6,6 +6,7 @@ from typing import Final
 from fastapi import Response
 
 from kong_app_auth.portal.api.client_address import client_address, counted_as
+from kong_app_auth.portal.api.return_paths import safe_path
 from kong_app_auth.portal.api.routes import router
 from kong_app_auth.portal.api.security import MAX_TOKEN
 from kong_app_auth.portal.api.throttle import throttle
@@ -14,7 +15,7 @@ from kong_app_auth.portal.services import operator_sessions
 from kong_app_auth.portal.services.rate_limits import Limit
 from kong_app_auth.portal.web.forms import Form, OperatorForm, OperatorsAddressForm
 from kong_app_auth.portal.web.rendering import render, see_other
-from kong_app_auth.portal.web.resuming import carried, resume, safe_path, written
+from kong_app_auth.portal.web.resuming import carried, resume, written
 from kong_app_auth.portal.web.sessions import (
     OPERATOR_COOKIE,
     OPERATOR_PATH,
