@@ -109,6 +109,12 @@ class AdminApi:
             asked["tags"] = ",".join(tags)
         return list(self._all("/plugins", asked, Found))
 
+    def plugin(self, plugin_id: str) -> Found | None:
+        """Give a plugin by its id; None where there is none."""
+        answer = self._ask("GET", f"/plugins/{plugin_id}")
+        asked = f"GET /plugins/{plugin_id}"
+        return None if answer.status == 404 else self._expect(answer, asked, 200).read(Found, asked)
+
     def service_ids(self) -> frozenset[str]:
         """List the ids of the Gateway Services."""
         return frozenset(one.id for one in self._all("/services", {"size": str(PAGE)}, _Id))

@@ -9,10 +9,10 @@ import structlog
 
 from kong_app_auth.sync.kong.admin_api import AdminApi
 from kong_app_auth.sync.kong.compare import defaults_of, differences
-from kong_app_auth.sync.kong.entities import APP_AUTH, TERMINATION, Config, tags_of
+from kong_app_auth.sync.kong.entities import APP_AUTH, TERMINATION, Config, Found, tags_of
 from kong_app_auth.sync.kong.failures import OF_THE_WHOLE, Code, Failure, KongFailed
 from kong_app_auth.sync.kong.outcome import Outcome, Pass, State
-from kong_app_auth.sync.kong.plan import NAMES, Delete, OnUnlink, Ours, Policy, Put, Step, Target, plan, recognise
+from kong_app_auth.sync.kong.plan import Delete, OnUnlink, Ours, Policy, Put, Step, Target, plan, recognise
 from kong_app_auth.sync.kong.preview import Preview
 from kong_app_auth.sync.kong.wanted import Wanted
 
@@ -71,18 +71,19 @@ class TraditionalKong:
             services = self._api.service_ids()
             if ours.strays:
                 ours = recognise(self._policy, found, services | wanted.enforced | self._blocked)
+        ours = self._with_stripped(ours, wanted)
         enforced = wanted.enforced if services is None else wanted.enforced & services
         blocked = self._to_block(wanted, ours)
         if services is not None:
             blocked &= services
-        for name in NAMES:
-            if name not in self._defaults:
-                self._learn_defaults(name, needed=bool(ours.services(name) or (name == APP_AUTH and enforced)))
+        for name, wants in ((APP_AUTH, enforced), (TERMINATION, blocked)):
+            if name not in self._defaults and (wants or ours.services(name)):
+                self._learn_defaults(name)
         steps = plan(self._policy, enforced, blocked, ours, self._defaults)
         if any(isinstance(action, Put) and action.there for step in steps for action in step.actions):
             # Another version of the plugin has other defaults: that is no difference.
             for name in list(self._defaults):
-                self._learn_defaults(name, needed=True)
+                self._learn_defaults(name)
             steps = plan(self._policy, enforced, blocked, ours, self._defaults)
         return Look(ours, tuple(steps), wanted.enforced - enforced, blocked)
 
@@ -136,15 +137,28 @@ class TraditionalKong:
         """Forget how services stood: what is other then is no drift."""
         self._stood = None
 
+    def _with_stripped(self, ours: Ours, wanted: Wanted) -> Ours:
+        """Add plugins of ours that are to go, and that are not in the list: somebody may have taken their tags away."""
+        going = {
+            (service_id, APP_AUTH if target is Target.ENFORCED else TERMINATION)
+            for service_id, target in (self._stood or {}).items()
+            if (target is Target.ENFORCED) != (service_id in wanted.enforced)
+        }
+        found: dict[tuple[str, str], Found] = {}
+        for service_id, name in sorted(going - ours.plugins.keys()):
+            there = self._api.plugin(self._policy.id(service_id, name))
+            if there is not None:
+                found[service_id, name] = there
+        return Ours({**ours.plugins, **found}, ours.strays) if found else ours
+
     def _to_block(self, wanted: Wanted, ours: Ours) -> frozenset[str]:
         """Services that are blocked, or lose our plugin now. What was blocked once stays so until it is linked."""
         if self._policy.on_unlink is OnUnlink.OPEN:
             return frozenset()
         return (self._blocked | ours.services(TERMINATION) | ours.services(APP_AUTH)) - wanted.enforced
 
-    def _learn_defaults(self, name: str, *, needed: bool) -> None:
-        if needed:
-            self._defaults[name] = defaults_of(self._api.schema(name))
+    def _learn_defaults(self, name: str) -> None:
+        self._defaults[name] = defaults_of(self._api.schema(name))
 
     def _standing_now(self, wanted: Wanted, look: Look) -> dict[str, Target]:
         """Say what services carry before anything is done; those that are to be changed stay what they were."""
