@@ -3,13 +3,15 @@
 Text goes through `_()`, so that it can be translated. Everything that a template shows is escaped.
 """
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
 from functools import cache
 from typing import Any, Final
 
 from fastapi import Request, Response
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
 from starlette.responses import HTMLResponse, RedirectResponse
 
 from kong_app_auth.portal.web import forms
@@ -33,6 +35,24 @@ HEADERS: Final = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
 }
+
+_BROWSERS: Final = (
+    ("Edg/", "Edge"),
+    ("OPR/", "Opera"),
+    ("Firefox/", "Firefox"),
+    ("Chrome/", "Chrome"),
+    ("Safari/", "Safari"),
+    ("curl/", "curl"),
+)
+_SYSTEMS: Final = (
+    ("Windows", "Windows"),
+    ("Android", "Android"),
+    ("iPhone", "an iPhone"),
+    ("iPad", "an iPad"),
+    ("Mac OS X", "a Mac"),
+    ("Linux", "Linux"),
+)
+_CELL: Final = re.compile(r"<t[rdh](?=[\s>])")
 
 AnyAccess = PageAccess | OperatorAccess
 
@@ -135,12 +155,39 @@ def environment() -> Environment:
     made.filters["day"] = day
     made.filters["number"] = number
     made.filters["prose"] = prose
+    made.filters["stacked"] = stacked
+    made.filters["device"] = device
     return made
+
+
+def stacked(rows: str, heads: Sequence[str]) -> Markup:
+    """Write each cell's head into it, for screens on which a table is too wide: the style shows it there.
+
+    `rows` is a table's body as a template has written it, so no `<td` stands in a text.
+    """
+    number = -1
+
+    def label(found: re.Match[str]) -> str:
+        nonlocal number
+        number = -1 if found[0] == "<tr" else number + 1
+        if found[0] != "<td" or number >= len(heads):
+            return found[0]
+        return f'<td data-label="{escape(heads[number])}"'
+
+    return Markup(_CELL.sub(label, rows))  # noqa: S704  it was markup, and the heads are escaped
 
 
 def moment(at: datetime | None) -> str:
     """Write a time for people: `24 Nov 2026, 14:05 UTC`."""
     return "" if at is None else f"{at.astimezone(UTC):%-d %b %Y, %H:%M} UTC"
+
+
+def device(user_agent: str | None) -> str:
+    """Say in a few words what a browser says that it is: `Firefox on Linux`. Empty where it says nothing."""
+    text = user_agent or ""
+    browser = next((name for mark, name in _BROWSERS if mark in text), "")
+    system = next((name for mark, name in _SYSTEMS if mark in text), "")
+    return f"{browser} on {system}" if browser and system else browser or text[:60]
 
 
 def iso(at: datetime) -> str:
