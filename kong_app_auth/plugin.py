@@ -16,6 +16,7 @@ import msgspec
 
 from kong_app_auth import __version__
 from kong_app_auth.admission.awaited_keys import AwaitedKeys
+from kong_app_auth.admission.consumers import Consumer, Consumers, consumer_headers
 from kong_app_auth.admission.oauth import OAuthAdmission, takes_bearer_tokens, takes_secrets
 from kong_app_auth.admission.refusal import Refusal
 from kong_app_auth.domain.api_key import Form, digest, form_of, valid_region
@@ -171,6 +172,7 @@ def _oauth_admission(replica: Replica) -> OAuthAdmission:
 
 
 _oauth = _oauth_admission(_replica)
+_consumers = Consumers()
 
 
 def ready() -> str | None:
@@ -255,8 +257,7 @@ class Plugin:
                 identity: dict[str, Json] = {**identity_headers(judged, config.region)}
                 if config.hide_credentials:
                     identity[AUTHORIZATION] = []
-                self._let_in(kong, judged, identity, headers)
-                return None
+                return _unless_let_in(self._let_in(kong, judged, identity, headers), judged, policy, service_id)
         if isinstance(key, Absence):
             nothing = key is Absence.NOTHING
             deny = Deny(Reason.NO_CREDENTIAL if nothing else Reason.DUPLICATE_CREDENTIAL)
@@ -271,16 +272,23 @@ class Plugin:
         identity = {**identity_headers(decision, config.region)}
         if config.hide_credentials:
             self._hide(kong, key, raw_query, identity)
-        self._let_in(kong, decision, identity, headers)
-        return None
+        return _unless_let_in(self._let_in(kong, decision, identity, headers), decision, policy, service_id)
 
-    def _let_in(self, kong: Any, decision: Allow, identity: dict[str, Json], sent: Mapping[str, Json]) -> None:
-        """Tell Kong and the upstream who calls, and count it."""
+    def _let_in(self, kong: Any, decision: Allow, identity: dict[str, Json], sent: Mapping[str, Json]) -> Deny | None:
+        """Tell Kong and the upstream who calls, and count it; refuse one whose consumer Kong does not know."""
+        consumer: Consumer | None = None
+        if decision.consumer is not None:
+            consumer = _consumers.find(kong, decision.consumer)
+            if consumer is None:
+                return Deny(Reason.CONSUMER_NOT_FOUND, decision.application.id)
+            identity.update(consumer_headers(consumer))
         self._pass(kong, identity, sent)
-        kong.client.authenticate(None, {"id": decision.application.id})
-        credential = decision.credential
-        credential_id = credential.credential_id if isinstance(credential, Client) else credential.id
-        _reports.allowed((credential_id, decision.application.id, decision.api_id))
+        # Kong's acl looks for the groups of the credential's consumer where there is no consumer, and answers 500 where
+        # that is no UUID; an application is a member of none.
+        application_id = decision.application.id
+        kong.client.authenticate(consumer, {"id": application_id, "consumer_id": decision.consumer or application_id})
+        _reports.allowed((_credential_id(decision), decision.application.id, decision.api_id))
+        return None
 
     def _service_id(self, kong: Any) -> str | None:
         """The Gateway Service: told by the configuration, else asked for; remembered a moment for a route."""
@@ -349,6 +357,15 @@ class Plugin:
         if reason is Reason.NO_CREDENTIAL and policy is not None and policy.takes_tokens:
             body = _NOT_ONLY_KEYS
         kong.response.exit(reason.status, body % (request_id or "").encode("latin-1"), headers)
+
+
+def _unless_let_in(deny: Deny | None, decision: Allow, policy: ServicePolicy, service_id: str | None) -> Refused | None:
+    return None if deny is None else Refused(deny, policy, service_id, credential_id=_credential_id(decision))
+
+
+def _credential_id(decision: Allow) -> str:
+    credential = decision.credential
+    return credential.credential_id if isinstance(credential, Client) else credential.id
 
 
 @lru_cache(maxsize=256)

@@ -9,11 +9,12 @@ from kong_app_auth.domain.records import Application, Client, Credential, Creden
 
 
 class Allow(msgspec.Struct, frozen=True):
-    """The request may pass as this application."""
+    """The request may pass as this application, and as `consumer` of Kong, by id, where it has one."""
 
     application: Application
     credential: Credential | Client
     api_id: str
+    consumer: str | None = None
 
 
 class Deny(msgspec.Struct, frozen=True):
@@ -91,4 +92,4 @@ def _of_application(
     state = application.registrations.get(policy.api_id)
     if state is not RegistrationState.APPROVED:
         return Deny(_BY_REGISTRATION.get(state, Reason.NOT_REGISTERED), application.id)
-    return Allow(application, credential, policy.api_id)
+    return Allow(application, credential, policy.api_id, application.consumers.get(policy.api_id))

@@ -30,6 +30,7 @@ class Reason(Enum):
     REGISTRATION_REVOKED = ("registration_revoked", 403, FORBIDDEN)
     DEVELOPER_REVOKED = ("developer_revoked", 403, FORBIDDEN)
     INSUFFICIENT_SCOPE = ("insufficient_scope", 403, FORBIDDEN)
+    CONSUMER_NOT_FOUND = ("consumer_not_found", 403, FORBIDDEN)
     SERVICE_NOT_LINKED = ("service_not_linked", 403, FORBIDDEN)
     REGISTRY_UNAVAILABLE = ("registry_unavailable", 503, UNAVAILABLE)
     PROVIDER_UNAVAILABLE = ("provider_unavailable", 503, UNAVAILABLE)

@@ -111,7 +111,10 @@ class Strategy(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Application(msgspec.Struct, frozen=True, array_like=True):
-    """An application with its registrations by API id. `developer_id` is None where a team owns it."""
+    """An application with its registrations by API id. `developer_id` is None where a team owns it.
+
+    `consumers`: the ids of the consumers of Kong that it counts as, by API id.
+    """
 
     id: str
     portal_id: str
@@ -119,6 +122,7 @@ class Application(msgspec.Struct, frozen=True, array_like=True):
     developer_id: str | None = None
     developer_revoked: bool = False
     registrations: dict[str, RegistrationState] = {}
+    consumers: dict[str, str] = {}
 
 
 class Credential(msgspec.Struct, frozen=True):

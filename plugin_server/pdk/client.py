@@ -31,9 +31,10 @@ def _consumer_from(reply: bytes) -> dict[str, Any] | None:
 
 
 @lru_cache(maxsize=4096)
-def _by_credential(credential_id: str) -> bytes:
+def _by_credential(credential_id: str, consumer_id: str) -> bytes:
     """Frame the whole call for a credential alone. Remembered: an application comes more than once."""
-    args = pb.AuthenticateArgs(credential=pb.Credential(id=to_bytes(credential_id)))
+    credential = pb.Credential(id=to_bytes(credential_id), consumer_id=to_bytes(consumer_id))
+    args = pb.AuthenticateArgs(credential=credential)
     return _AUTHENTICATE + frame(args.SerializeToString())
 
 
@@ -78,8 +79,8 @@ class Client(Namespace):
         """
         if consumer is None and credential is None:
             raise ValueError("kong.client.authenticate: either consumer or credential must be provided")
-        if consumer is None and credential is not None and len(credential) == 1 and "id" in credential:
-            self._channel.cast(_by_credential(credential["id"]))
+        if consumer is None and credential is not None:
+            self._channel.cast(_by_credential(credential.get("id") or "", credential.get("consumer_id") or ""))
             return
         args = pb.AuthenticateArgs()
         if consumer is not None:

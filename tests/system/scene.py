@@ -11,6 +11,8 @@ REGION = "eu"
 REALM = "tests"
 WEATHER, MAPS, PARTNER, PUBLIC = (uid(name) for name in ("weather", "maps", "partner", "public"))
 """Ids of APIs."""
+CONSUMER = uid("consumer")
+"""A consumer of Kong: the user name is `logistics`, the group `gold`."""
 PORTAL, STRATEGY, DEVELOPER = uid("production"), uid("key-auth"), uid("alice")
 
 
@@ -74,6 +76,8 @@ class Scene:
         self.add("partner", registrations={"Partner API v1": "approved"})
         self.add("leaked", status="revoked")
         self.add("expired", expires_at="2020-01-01T00:00:00Z")
+        self.add("mapped", consumer=CONSUMER)
+        self.add("astray", consumer=uid("no consumer"))
         self.add("imported", key="an-imported/key+of=another~form")
         self.keys["other-region"] = mint("us")
         self.keys["unknown"] = mint(REGION)
@@ -85,6 +89,7 @@ class Scene:
         name: str,
         *,
         registrations: dict[str, str] | None = None,
+        consumer: str | None = None,
         owner: dict[str, str] | None = None,
         key: str | None = None,
         **credential: str,
@@ -96,7 +101,7 @@ class Scene:
             "id": uid(("application", name)),
             **(owner or {"developer": "alice"}),
             "registrations": [
-                {"api": api, "status": status}
+                {"api": api, "status": status, **({} if consumer is None else {"consumer": consumer})}
                 for api, status in (registrations or {"Weather API v1": "approved"}).items()
             ],
             "credentials": [{"name": "first", "id": uid(("credential", name)), "key": self.keys[name], **credential}],
@@ -168,4 +173,9 @@ def kong_configuration(upstream: str, *, real: bool, realm: str = REALM) -> dict
     if real:
         limit = {"name": "rate-limiting", "config": {"hour": 3, "policy": "local", "limit_by": "consumer"}}
         services.append(service("limited", plugin(api=WEATHER), limit))
-    return {"_format_version": "3.0", "services": services}
+        gold = {"name": "acl", "config": {"allow": ["gold"]}}
+        services.append(service("gold", plugin(api=WEATHER), gold))
+    consumer: dict[str, Any] = {"id": CONSUMER, "username": "logistics", "custom_id": "4711"}
+    if real:
+        consumer["acls"] = [{"group": "gold"}]
+    return {"_format_version": "3.0", "services": services, "consumers": [consumer]}

@@ -39,7 +39,7 @@ RELEVANT: Final[dict[type[Base], frozenset[str]]] = {
     Implementation: frozenset({"service_id", "api_id"}),
     AuthStrategy: frozenset({"name", "strategy_type", "config"}),
     Application: frozenset({"portal_id", "auth_strategy_id", "developer_id", "client_id"}),
-    Registration: frozenset({"application_id", "api_id", "status"}),
+    Registration: frozenset({"application_id", "api_id", "status", "consumer"}),
     Credential: frozenset({"digest", "application_id", "status", "expires_at"}),
     Developer: frozenset({"status"}),
 }
@@ -167,6 +167,7 @@ def _applications(session: Session, region: str, ids: Sequence[str] | None) -> F
             Developer.status,
             Registration.api_id,
             Registration.status,
+            Registration.consumer,
         )
         .join(Portal, and_(Portal.id == Application.portal_id, Portal.region == region))
         .outerjoin(Developer, Developer.id == Application.developer_id)
@@ -176,7 +177,7 @@ def _applications(session: Session, region: str, ids: Sequence[str] | None) -> F
     )
     for application_id, group in groupby(_rows(session, statement, ids), lambda row: str(row[0])):
         rows = list(group)
-        _, portal_id, strategy_id, developer_id, status, _, _ = rows[0]
+        _, portal_id, strategy_id, developer_id, status, *_ = rows[0]
         yield (
             application_id,
             records.Application(
@@ -187,6 +188,7 @@ def _applications(session: Session, region: str, ids: Sequence[str] | None) -> F
                 # An owner who is not approved (any more) counts as revoked.
                 developer_id is not None and status != "approved",
                 {row[5]: STATES[row[6]] for row in rows if row[5] is not None},
+                {row[5]: row[7]["id"] for row in rows if row[7] is not None},
             ),
         )
 

@@ -51,6 +51,10 @@ WORDS: Final[dict[Reason, tuple[str, str]]] = {
         "The application is not registered with this API.",
         "Register the application with the API in the portal.",
     ),
+    Reason.CONSUMER_NOT_FOUND: (
+        "The registration is mapped to a consumer that the gateway does not have.",
+        "Ask the portal's operator to create the consumer in Kong, or to take the mapping away.",
+    ),
     Reason.REGISTRATION_PENDING: (
         "The application's registration with this API is not approved yet.",
         "Wait for the approval, or ask the portal's operator for it.",

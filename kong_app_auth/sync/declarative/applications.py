@@ -49,6 +49,7 @@ class Portal(msgspec.Struct, frozen=True):
 class _Registration(msgspec.Struct, frozen=True):
     api: ApiEntry
     state: RegistrationState
+    consumer: str | None
     fields: Fields
 
 
@@ -88,6 +89,7 @@ def read_applications(
             developer_id=owner.id if owner.kind == "developer" else None,
             developer_revoked=not owner.may_call,
             registrations={registration.api.id: registration.state for registration in registrations},
+            consumers={one.api.id: one.consumer for one in registrations if one.consumer is not None},
         )
 
 
@@ -102,16 +104,17 @@ def _owner(fields: Fields, portal: Portal) -> Owner | None:
 
 def _registrations(application: Fields, apis: Index[ApiEntry]) -> list[_Registration]:
     read: dict[str, _Registration] = {}
-    for fields in application.maps("registrations", ("api", "status")):
+    for fields in application.maps("registrations", ("api", "status", "consumer")):
         api = apis.named_in(fields, "api", required=True)
         state = fields.choice("status", _STATES)
+        consumer = fields.identifier("consumer")
         if api is None or state is None:
             continue
         if api.id in read:
             fields.complain(
                 "api", f"the application is registered with this API already in line {read[api.id].fields.line}"
             )
-        read[api.id] = _Registration(api, state, fields)
+        read[api.id] = _Registration(api, state, consumer, fields)
     if len(read) > MOST_REGISTRATIONS:
         application.complain("registrations", f"an application has at most {MOST_REGISTRATIONS} registrations")
     return list(read.values())

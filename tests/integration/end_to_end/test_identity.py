@@ -6,7 +6,7 @@ from kong_app_auth.domain.identity_headers import NEVER_FROM_A_CLIENT
 from tests.servers.samples import uid
 from tests.system.client import Header, request
 from tests.system.data_path import DataPath
-from tests.system.scene import DEVELOPER, PORTAL, REGION, STRATEGY
+from tests.system.scene import CONSUMER, DEVELOPER, PORTAL, REGION, STRATEGY
 
 MADE_UP = "made-up"
 
@@ -40,6 +40,19 @@ def test_application_of_a_team_has_no_developer(data_path: DataPath) -> None:
     expected = identity_of("team")
     del expected["x-developer-id"]
     assert identity_seen(seen) == sorted(expected.items())
+
+
+def test_a_mapped_application_is_that_consumer_to_kong_and_to_the_upstream(data_path: DataPath) -> None:
+    answer = data_path.ask("mapped", headers=[("X-Consumer-Username", MADE_UP), ("X-Consumer-Groups", MADE_UP)])
+    assert answer.status == 200
+    consumer = {"x-consumer-id": CONSUMER, "x-consumer-username": "logistics", "x-consumer-custom-id": "4711"}
+    assert identity_seen(answer.seen()) == sorted({**identity_of("mapped"), **consumer}.items())
+
+
+@pytest.mark.usefixtures("needs_kong")
+def test_plugins_that_go_by_consumer_work(data_path: DataPath) -> None:
+    assert data_path.status("mapped", "/gold") == 200
+    assert data_path.status("dashboard", "/gold") == 403
 
 
 def test_plugin_on_a_route_finds_its_service(data_path: DataPath) -> None:

@@ -50,6 +50,7 @@ CASES = [
     Case(Reason.REGISTRATION_REJECTED, "rejected"),
     Case(Reason.REGISTRATION_REVOKED, "revoked"),
     Case(Reason.DEVELOPER_REVOKED, "bobs"),
+    Case(Reason.CONSUMER_NOT_FOUND, "astray"),
     Case(Reason.SERVICE_NOT_LINKED, "dashboard", "/unlinked"),
     Case(Reason.REGISTRY_UNAVAILABLE, "dashboard", "/foreign"),
 ]

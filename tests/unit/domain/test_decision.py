@@ -91,7 +91,8 @@ def test_allowed_exactly_where_everything_is_in_order(
     )
     decision = decide(policy, credential, application, freshness, now)
     if in_order:
-        assert decision == Allow(application, credential, policy.api_id)  # type: ignore[arg-type]
+        consumer = application.consumers.get(policy.api_id)  # type: ignore[union-attr]
+        assert decision == Allow(application, credential, policy.api_id, consumer)  # type: ignore[arg-type]
     else:
         assert isinstance(decision, Deny)
         assert decision.application_id is None or decision.application_id == application.id  # type: ignore[union-attr]
@@ -218,6 +219,7 @@ def test_reason_codes_are_those_of_the_design() -> None:
         "registration_revoked": 403,
         "developer_revoked": 403,
         "insufficient_scope": 403,
+        "consumer_not_found": 403,
         "service_not_linked": 403,
         "registry_unavailable": 503,
         "provider_unavailable": 503,

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from kong_app_auth import plugin
+from kong_app_auth.admission.consumers import Consumers
 from kong_app_auth.replica.reader import Replica
 from plugin_server.channel import EventEndedError
 from tests.servers.copies import make_replica
@@ -66,6 +67,7 @@ def ask(
 ) -> Ask:
     """`ask(headers, config…, kong=…, instance=…)` puts a request through the plugin."""
     set_time(0)
+    monkeypatch.setattr(plugin, "_consumers", Consumers())
     log: list[Any] = []
     reported: list[Any] = []
 

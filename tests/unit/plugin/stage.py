@@ -24,6 +24,7 @@ from tests.servers.samples import API, PORTAL, SERVICE, STRATEGY, uid
 
 NOW = time.time()
 OTHER_API, OTHER_SERVICE, OIDC = uid("other api"), uid("other service"), uid("oidc")
+CONSUMER = uid("consumer")
 REQUEST_ID = "0123456789abcdef0123456789abcdef"
 
 
@@ -58,6 +59,7 @@ PEOPLE = {
     "unregistered": _person("unregistered", registrations={OTHER_API: RegistrationState.APPROVED}),
     "banned": _person("banned", developer_revoked=True),
     "elsewhere": _person("elsewhere", portal_id=uid("another portal")),
+    "mapped": _person("mapped", consumers={API: CONSUMER}),
     "expired": _person("expired", credential={"expires_at": int(NOW) - 1}),
     "key revoked": _person("key revoked", credential={"state": CredentialState.REVOKED}),
 }

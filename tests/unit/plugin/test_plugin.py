@@ -8,13 +8,14 @@ import msgspec
 import pytest
 
 from kong_app_auth import plugin
+from kong_app_auth.admission import consumers
 from kong_app_auth.domain.api_key import mint
 from kong_app_auth.domain.reasons import Reason
 from plugin_server.channel import ConnectionLostError, EventEndedError
 from plugin_server.metrics import snapshot
 from tests.servers.copies import make_replica
 from tests.servers.samples import API, PORTAL, SERVICE, STRATEGY, uid
-from tests.unit.plugin.stage import OTHER_API, OTHER_SERVICE, PEOPLE, REQUEST_ID, FakeKong, Outcome, contents
+from tests.unit.plugin.stage import CONSUMER, OTHER_API, OTHER_SERVICE, PEOPLE, REQUEST_ID, FakeKong, Outcome, contents
 
 Ask = Callable[..., Outcome]
 Key = Callable[[str], dict[str, str]]
@@ -39,7 +40,40 @@ def test_an_approved_application_passes_and_the_upstream_is_told_who_calls(ask: 
         "X-App-Auth-Region": "eu",
         "apikey": [],
     }
-    assert outcome.kong.arguments("client.authenticate") == (None, {"id": uid("good")})
+    assert outcome.kong.arguments("client.authenticate") == (None, {"id": uid("good"), "consumer_id": uid("good")})
+
+
+LOGISTICS = {"id": CONSUMER, "username": "logistics", "custom_id": None}
+
+
+def test_a_mapped_application_is_that_consumer_to_kong(ask: Ask, key: Key) -> None:
+    kong = FakeKong({**key("mapped"), "x-consumer-username": "made up"}, client__load_consumer=LOGISTICS)
+    outcome = ask({}, kong=kong)
+    assert outcome.allowed
+    assert kong.arguments("client.load_consumer") == (CONSUMER,)
+    assert kong.arguments("client.authenticate") == (LOGISTICS, {"id": uid("mapped"), "consumer_id": CONSUMER})
+    assert outcome.upstream["X-Consumer-ID"] == CONSUMER
+    assert outcome.upstream["X-Consumer-Username"] == "logistics"
+    assert "x-consumer-username" not in outcome.upstream
+    assert "X-Consumer-Custom-ID" not in outcome.upstream
+
+
+def test_a_consumer_is_asked_for_once_in_a_while(ask: Ask, key: Key, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    for now in (1000.0, 1009.0, 1010.0):
+        monkeypatch.setattr(consumers, "monotonic", lambda now=now: now)
+        kong = FakeKong(key("mapped"), client__load_consumer=LOGISTICS)
+        assert ask({}, kong=kong).allowed
+        asked.append(kong.names.count("client.load_consumer"))
+    assert asked == [1, 0, 1]
+
+
+@pytest.mark.parametrize("lua_style", [False, True])
+def test_nobody_is_let_in_as_a_consumer_that_there_is_not(ask: Ask, key: Key, lua_style: bool) -> None:
+    kong = FakeKong(key("mapped"), client__load_consumer=None, lua_style=lua_style)
+    outcome = ask({}, kong=kong)
+    assert (outcome.status, outcome.reason) == (403, "consumer_not_found")
+    assert "client.authenticate" not in kong.names
 
 
 REFUSALS: list[tuple[str, dict[str, Any], float, int, str, dict[str, str]]] = [
@@ -105,7 +139,7 @@ def test_a_service_that_no_api_is_linked_to(ask: Ask, set_time: SetTime, key: Ke
 
 
 def test_every_reason_is_reached_in_these_tests() -> None:
-    elsewhere = {Reason.SERVICE_NOT_LINKED.code, Reason.INTERNAL_ERROR.code}
+    elsewhere = {Reason.SERVICE_NOT_LINKED.code, Reason.CONSUMER_NOT_FOUND.code, Reason.INTERNAL_ERROR.code}
     of_tokens = {
         Reason.INVALID_TOKEN,
         Reason.UNKNOWN_APPLICATION,

@@ -209,6 +209,10 @@ def challenge(outcome: Outcome) -> str | None:
     return outcome.headers.get("WWW-Authenticate")
 
 
+def _credential(application_id: str) -> dict[str, str]:
+    return {"id": application_id, "consumer_id": application_id}
+
+
 def test_a_token_lets_its_application_in(call: Ask) -> None:
     outcome = call(FIRST_ISSUER.token("good", **GRANTED))
     assert outcome.allowed, outcome.refusals
@@ -221,7 +225,7 @@ def test_a_token_lets_its_application_in(call: Ask) -> None:
         "X-App-Auth-Region": "eu",
         "authorization": [],
     }
-    assert outcome.kong.arguments("client.authenticate") == (None, {"id": uid(("good", TOKENS))})
+    assert outcome.kong.arguments("client.authenticate") == (None, _credential(uid(("good", TOKENS))))
     assert outcome.reported == [(uid(("credential", "good")), uid(("good", TOKENS)), API)]
 
 

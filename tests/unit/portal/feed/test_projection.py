@@ -129,6 +129,10 @@ def test_each_kind_of_change_is_heard_once_and_leads_to_the_snapshot(plane: Cont
     assert set(daemon.keys()) == {(Table.CREDENTIALS, digest), (Table.CREDENTIALS, bytes.fromhex("cd" * 32))}
     region.change(applications.Registration, registration, status="rejected")
     assert daemon.keys() == [(Table.APPLICATIONS, application)]
+    consumer = {"id": region.api, "control_plane_id": region.api}
+    region.change(applications.Registration, registration, consumer=consumer)
+    assert daemon.keys() == [(Table.APPLICATIONS, application)]
+    assert daemon.contents.applications[application].consumers == {region.api: region.api}
     region.change(developers.Developer, region.developer, status="revoked")
     assert daemon.keys() == [(Table.APPLICATIONS, application)]
     assert daemon.contents.applications[application].developer_revoked
