@@ -23,7 +23,6 @@ DOCUMENTS: Final = {
     "dev-portal-v3.yaml": "",
 }
 NOTES: Final = {
-    "authenticate-sso": "400: signing in through an identity provider is not built yet",
     "verify-dcr-provider": "`failed`: talking to providers is not built yet",
     "get-application-granted-scopes": "422: talking to providers is not built yet",
     "query-application-analytics": "requests only: the plugin sees neither latencies nor sizes",

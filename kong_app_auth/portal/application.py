@@ -4,6 +4,7 @@ from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 
+from kong_app_auth.oidc.sign_in_providers import SignInProviders
 from kong_app_auth.portal.api.addresses import PortalPaths
 from kong_app_auth.portal.api.internal.feed import FeedService
 from kong_app_auth.portal.api.problems import install
@@ -34,6 +35,7 @@ def application(plane: ControlPlane) -> FastAPI:
     app.state.feed = FeedService(FeedWatch(plane))
     app.state.metrics = PortalMetrics()
     app.state.shown_once = ShownOnce()
+    app.state.sign_in_providers = SignInProviders(lambda: plane.outgoing)
     app.state.token_endpoints = TokenEndpoints()
     each_router = [*routers(), *page_routers()]
     for one in each_router:
@@ -56,6 +58,7 @@ def routers() -> list[APIRouter]:
     from kong_app_auth.portal.api.developers import catalogue, stats
     from kong_app_auth.portal.api.developers import credentials as own_credentials
     from kong_app_auth.portal.api.developers import disclosures as own_disclosures
+    from kong_app_auth.portal.api.developers import oidc as developer_oidc
     from kong_app_auth.portal.api.developers import portal as developer_portal
     from kong_app_auth.portal.api.developers import refusals as own_refusals
     from kong_app_auth.portal.api.developers import registrations as own_registrations
@@ -104,6 +107,7 @@ def routers() -> list[APIRouter]:
         authentication.routes,
         custom_domain.routes,
         developer_accounts.routes,
+        developer_oidc.routes,
         developer_portal.routes,
         developer_sessions.routes,
         developer_teams.routes,

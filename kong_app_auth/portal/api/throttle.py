@@ -39,6 +39,11 @@ def sign_in_limits(access: PortalAccess, email: str) -> tuple[Limit, ...]:
     )
 
 
+def oidc_limits(access: PortalAccess) -> tuple[Limit, ...]:
+    """How often somebody may come back from an identity provider."""
+    return (Limit("sign_in_address", _caller(access), SIGN_INS_OF_ADDRESS, _SHORT),)
+
+
 def mail_limits(access: PortalAccess, kind: str, email: str) -> tuple[Limit, ...]:
     """How often a stranger may have mail sent: `kind` is sign_up or reset."""
     return (

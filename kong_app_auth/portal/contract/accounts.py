@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from kong_app_auth.portal.contract.common import Input, Moment, Output, UuidText
 from kong_app_auth.portal.contract.emails import EmailText
@@ -10,6 +10,8 @@ from kong_app_auth.portal.contract.emails import EmailText
 FullName = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 Password = Annotated[str, Field(max_length=1024, repr=False)]
 """As it came: the rules are in `services.passwords`. The bound only keeps work small."""
+Sent = Annotated[str | None, Field(max_length=4096, repr=False)]
+"""Part of an identity provider's response; some codes are long."""
 
 
 class RegisterPayload(Input):
@@ -30,6 +32,17 @@ class AuthenticateRequest(Input):
 
     username: EmailText
     password: Password
+
+
+class AuthorizationResponse(BaseModel):
+    """The query that a browser brings from an identity provider (RFC 6749, 4.1.2; RFC 9207). Providers add to it."""
+
+    model_config = ConfigDict(hide_input_in_errors=True, frozen=True)
+
+    state: Sent = None
+    code: Sent = None
+    iss: Sent = None
+    error: Sent = None
 
 
 class ResetPasswordRequest(Input):

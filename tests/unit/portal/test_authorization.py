@@ -31,6 +31,8 @@ PUBLIC = {
     ("POST", "/api/v3/developer"),
     ("POST", "/api/v3/developer/authenticate"),
     ("GET", "/api/v3/developer/authenticate/sso"),
+    ("GET", "/api/v3/authenticate/oidc"),
+    ("GET", "/api/v3/authenticate/oidc/callback"),
     ("POST", "/api/v3/developer/forgot-password"),
     ("POST", "/api/v3/developer/logout"),
     ("POST", "/api/v3/developer/refresh"),

@@ -6,11 +6,12 @@ from fastapi import Header, Response
 
 from kong_app_auth.portal.actors import SignedIn
 from kong_app_auth.portal.api.cookies import clear_session, set_session, shown
+from kong_app_auth.portal.api.developers.oidc import set_out
 from kong_app_auth.portal.api.routes import router
 from kong_app_auth.portal.api.security import ACCESS_COOKIE, REFRESH_COOKIE, Guest, Member
 from kong_app_auth.portal.api.throttle import sign_in_limits, throttle
 from kong_app_auth.portal.contract.accounts import AuthenticateRequest, SessionList
-from kong_app_auth.portal.errors import Unauthorized, invalid
+from kong_app_auth.portal.errors import Unauthorized
 from kong_app_auth.portal.services import passwords, sessions, signing_in
 from kong_app_auth.portal.services.departures import end_sessions
 from kong_app_auth.portal.views.accounts import session_list
@@ -41,9 +42,9 @@ def authenticate(
 
 
 @routes.get("/authenticate/sso", status_code=302, response_class=Response)
-def authenticate_sso(access: Guest) -> Response:  # noqa: ARG001  it must be a portal's address
-    """`authenticate-sso`."""
-    raise invalid("sso", "This portal has no identity provider to sign in with", source="path")
+def authenticate_sso(access: Guest, return_to: str = "/") -> Response:
+    """`authenticate-sso`. `return_to`: a path of this site (beyond the contract)."""
+    return set_out(access, return_to)
 
 
 @routes.post("/refresh", status_code=204)
