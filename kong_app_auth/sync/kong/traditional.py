@@ -1,6 +1,7 @@
 """Keeps a Kong with a database as it should be, by its Admin API. Used by one thread."""
 
 import time
+from collections import deque
 from collections.abc import Callable
 from typing import Final
 
@@ -107,7 +108,9 @@ class TraditionalKong:
         before, stands = self._stood, self._standing_now(wanted, look)
         changed, put_back = 0, list[str]()
         ended: Failure | None = None
-        for step in look.steps:
+        waiting, tried = deque(look.steps), set[str]()
+        while waiting:
+            step = waiting.popleft()
             trouble = self._troubles.get(step.service_id)
             if trouble is not None and now < trouble.due:
                 continue
@@ -124,6 +127,11 @@ class TraditionalKong:
                 if failed.failure.code in OF_THE_WHOLE:
                     ended = failed.failure
                     break
+                if failed.failure.code is Code.PLUGIN_CONFLICT and waiting and step.service_id not in tried:
+                    # It may be a plugin of ours that somebody moved there, and that goes in one of the other steps.
+                    tried.add(step.service_id)
+                    waiting.append(step)
+                    continue
                 self._failed(step.service_id, failed.failure, now)
                 continue
             self._troubles.pop(step.service_id, None)
