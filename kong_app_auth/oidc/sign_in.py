@@ -177,9 +177,12 @@ def check_id_token(
 
 
 def read_userinfo(answer: Answer, subject: str) -> Claims | Rejected | Unavailable:
-    """Read an answer of the userinfo endpoint, which must be about `subject` (OpenID Connect Core 1.0, 5.3.2)."""
+    """Read an answer of the userinfo endpoint, which must be about `subject` (OpenID Connect Core 1.0, 5.3.2).
+
+    One that is refused says nothing more: at some providers the access token is for an API alone.
+    """
     if answer.status in _REFUSALS:
-        return Rejected("userinfo_refused")
+        return Claims(sub=subject)
     if answer.status != 200:
         return Unavailable(f"the provider answered {answer.status} for userinfo")
     members = _members(answer)

@@ -49,6 +49,11 @@ class ControlPlane:
         settings = self.configuration
         return Outgoing(settings.idp_allow_private, settings.idp_allow_http_loopback, settings.idp_ca_file)
 
+    def close(self) -> None:
+        """Close what it has opened itself; the database is not its own."""
+        if "outgoing" in self.__dict__:
+            self.outgoing.close()
+
     @contextmanager
     def read(self, actor: Actor, *, mode: Mode = "read", request_id: str | None = None) -> Generator[Transaction]:
         """Look at things. Nothing is written."""

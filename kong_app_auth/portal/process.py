@@ -80,7 +80,10 @@ def opened(database_url: str, configuration: Configuration) -> Generator[Control
             _ = plane.outgoing
         except OSError:
             raise Unusable("idp_ca_file holds no certificates that can be used") from None
-        yield plane
+        try:
+            yield plane
+        finally:
+            plane.close()
     finally:
         database.close()
 

@@ -42,7 +42,11 @@ def control_plane(url: str, clock: Any = None, **configuration: Any) -> Generato
             "feed_tokens": {REGION: FEED_TOKEN, "us": FEED_TOKEN + "-us"},
             **configuration,
         }
-        yield ControlPlane(database, Configuration(**given), clock or Clock())
+        plane = ControlPlane(database, Configuration(**given), clock or Clock())
+        try:
+            yield plane
+        finally:
+            plane.close()
     finally:
         database.close()
 
