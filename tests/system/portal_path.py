@@ -133,6 +133,8 @@ class PortalPath(DataPath):
             "mailbox": "true",
             "portal_url": self.portal_url,
             "feed_token": self.feed_token,
+            "idp_allow_private": "true",
+            "idp_allow_http_loopback": "true",
         }
         return super()._environment() | {ENV_PREFIX + name.upper(): value for name, value in settings.items()}
 

@@ -1,22 +1,27 @@
-"""shared/seed-scenario.yaml, from the portal's API to the gateway's answer.
+"""shared/seed-scenario.yaml, from the portal's API to the gateway's answer, with two real identity providers.
 
-The OpenID Connect strategies are followed as far as the registry: what a gateway does with their tokens is not built
-yet. That nobody changes the managed plugin outside the portal is the sync daemon's affair, which is not built yet.
+Where there is no Node there are no providers, and what needs their tokens is skipped. The strategy with dynamic client
+registration is followed as far as the registry. That what somebody changes at the managed plugin is put back is tested
+in tests/integration/sync/kong.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from kong_app_auth.demo.identity_provider.installation import NotInstallable, node
 from kong_app_auth.registry.connection import connect
 from kong_app_auth.registry.contents import Contents
 from kong_app_auth.registry.keys import Keys
 from kong_app_auth.registry.writer import read_contents
 from tests.control_plane.clients import Client
+from tests.servers.identity_provider import IdentityProvider, identity_provider
 from tests.servers.process import wait_until
 from tests.servers.samples import uid
+from tests.system.client import Answer
 from tests.system.portal_path import PortalPath
 from tests.system.scene import REGION, service_id
 
@@ -27,8 +32,9 @@ EMAIL = "ada@example.com"
 class Scenario:
     """The scenario's records, by name."""
 
-    def __init__(self, path: PortalPath) -> None:
+    def __init__(self, path: PortalPath, issuers: dict[str, str]) -> None:
         self.path = path
+        self._issuers = issuers
         self.operator = path.operator
         self.portals = {
             portal["name"]: self.operator.post("/v3/portals", {"name": portal["name"]})
@@ -46,7 +52,7 @@ class Scenario:
                 self.publish(publication["api"], portal["name"], publication["strategy"])
 
     def _strategy(self, name: str, *, dcr: bool) -> str:
-        issuer = f"https://{name.partition('-')[0]}.example.com"
+        issuer = self._issuers[name.partition("-")[0]]
         body: dict[str, Any] = {
             "name": name,
             "display_name": name,
@@ -54,14 +60,15 @@ class Scenario:
             "configs": {
                 "openid-connect": {
                     "issuer": issuer,
-                    "credential_claim": ["azp"],
+                    "credential_claim": ["azp", "client_id"],
                     "scopes": ["openid"],
                     "auth_methods": ["bearer"],
                 }
             },
         }
         if dcr:
-            provider = {"name": name, "provider_type": "okta", "issuer": issuer, "dcr_config": {"dcr_token": "x" * 32}}
+            address = "https://okta.example.com"
+            provider = {"name": name, "provider_type": "okta", "issuer": address, "dcr_config": {"dcr_token": "x" * 32}}
             body["dcr_provider_id"] = self.operator.post("/v2/dcr-providers", provider)["id"]
         return str(self.operator.post("/v2/application-auth-strategies", body)["id"])
 
@@ -100,8 +107,22 @@ class Scenario:
 
 
 @pytest.fixture(scope="module")
-def scenario(path: PortalPath) -> Scenario:
-    return Scenario(path)
+def providers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, IdentityProvider]]:
+    """The providers of the scenario; none where there is no Node."""
+    try:
+        node()
+    except NotInstallable:
+        yield {}
+        return
+    directory = tmp_path_factory.mktemp("providers")
+    with identity_provider(directory, "okta") as okta, identity_provider(directory, "auth0") as auth0:
+        yield {"okta": okta, "auth0": auth0}
+
+
+@pytest.fixture(scope="module")
+def scenario(path: PortalPath, providers: dict[str, IdentityProvider]) -> Scenario:
+    named = {name: f"https://{name}.example.com" for name in ("okta", "auth0")}
+    return Scenario(path, named | {name: provider.issuer for name, provider in providers.items()})
 
 
 @pytest.fixture(scope="module")
@@ -235,3 +256,68 @@ def test_revoking_a_developer_cuts_the_keys_at_once(scenario: Scenario, develope
     path.wait_for_status(200, "cut")
     path.sign_in(developer, EMAIL)
     scenario.unlink("Weather API v1", implementation)
+
+
+class Caller:
+    """An application that calls with tokens of its provider, which knows it as a client of the same name."""
+
+    def __init__(
+        self, scenario: Scenario, provider: IdentityProvider, owner: Client, portal: str, strategy: str
+    ) -> None:
+        self._path = scenario.path
+        self._provider = provider
+        self.name = f"{portal}-{strategy}"
+        self._client = provider.machine(self.name)
+        self.application = scenario.application(owner, self.name, strategy, client_id=self.name)
+        self.registration = scenario.register(owner, self.application, "Maps API v2")["id"]
+        scenario.decide(portal, self.application, self.registration, "approved")
+
+    def token(self) -> str:
+        return self._provider.token(self._client)
+
+    def ask(self) -> Answer:
+        """Call the service of Maps API v2."""
+        return self._path.ask(None, "/partner", [("Authorization", f"Bearer {self.token()}")])
+
+
+@pytest.fixture(scope="module")
+def producer(scenario: Scenario) -> Client:
+    """Pat, a developer of Production."""
+    path, portal = scenario.path, scenario.portals["Production"]
+    visitor = path.signed_up(portal, "pat@example.com")
+    developers = f"/v3/portals/{portal['id']}/developers"
+    (waiting,) = path.operator.get(developers)["data"]
+    path.operator.patch(f"{developers}/{waiting['id']}", {"status": "approved"})
+    path.sign_in(visitor, "pat@example.com")
+    return visitor
+
+
+def test_a_service_lets_in_each_portal_s_applications_by_tokens_of_their_own_provider(
+    scenario: Scenario, developer: Client, producer: Client, providers: dict[str, IdentityProvider]
+) -> None:
+    if not providers:
+        pytest.skip("there is no Node for the identity providers")
+    implementation = scenario.link("Maps API v2", "partner")
+    staging = Caller(scenario, providers["okta"], developer, "Staging", "okta-oidc")
+    production = Caller(scenario, providers["auth0"], producer, "Production", "auth0-oidc")
+
+    for caller in (staging, production):
+        wait_until(lambda caller=caller: caller.ask().status == 200, f"{caller.name} is let in")
+        seen = dict(caller.ask().seen())
+        assert (seen["x-application-id"], seen["x-credential-identifier"]) == (caller.application, caller.name)
+        assert "authorization" not in seen
+    # A client of the same name at the other provider is somebody else.
+    stranger = providers["auth0"].machine(staging.name)
+    token = providers["auth0"].token(stranger)
+    answer = scenario.path.ask(None, "/partner", [("Authorization", f"Bearer {token}")])
+    assert (answer.status, answer.reason) == (403, "unknown_application")
+
+    scenario.decide("Staging", staging.application, staging.registration, "revoked")
+    wait_until(lambda: staging.ask().reason == "registration_revoked", "the gateway refuses the token's application")
+    assert production.ask().status == 200
+
+    known = [("Authorization", f"Bearer {production.token()}")]
+    for provider in providers.values():
+        provider.take_down()
+    assert scenario.path.ask(None, "/partner", known).status == 200, "a provider that is down changes nothing"
+    scenario.unlink("Maps API v2", implementation)
