@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from kong_app_auth.sync.kong import admin_api
 from kong_app_auth.sync.kong.entities import APP_AUTH, TERMINATION, plugin_id, tags_of
 from kong_app_auth.sync.kong.failures import Code
 from kong_app_auth.sync.kong.outcome import Outcome, State
@@ -155,3 +156,14 @@ def test_a_configuration_that_kong_refuses_is_told_and_nothing_is_lost(kong: Man
     assert outcome.failure is not None
     assert outcome.failure.code is Code.BAD_REQUEST
     assert set(kong.carried()) == {service_id(0)}
+
+
+def test_lists_of_several_pages(kong: ManagedKong, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(admin_api, "PAGE", 2)
+    keeper = kong.keeper()
+    everything = wanted(0, 1, 2, 3, 4)
+    assert keeper.bring(everything).changed == 5
+    assert kong.calls(lambda: keeper.bring(everything)) == 3
+    assert keeper.bring(everything).changed == 0
+    assert keeper.bring(wanted()).changed == 5
+    assert kong.carried() == {}
