@@ -9,8 +9,8 @@ import msgspec
 WIDTH: Final = 720
 HEIGHT: Final = 220
 _LEFT: Final = 52
-_BOTTOM: Final = 24
-_TOP: Final = 10
+_BOTTOM: Final = 28
+_TOP: Final = 18
 _STEPS: Final = (1, 2, 2.5, 5, 10)
 
 
