@@ -24,6 +24,9 @@ OPERATOR_COOKIE: Final = "operatorsession"
 NONCE_COOKIE: Final = "portalform"
 OPERATOR_NONCE_COOKIE: Final = "operatorform"
 OPERATOR_PATH: Final = "/operator"
+NOT_RENEWED_COOKIE: Final = "notrenewed"
+NOT_RENEWED_FOR: Final = 60
+"""Seconds in which a session is not tried to be renewed again: it may be another portal's, on the same host."""
 
 
 class SignInFirst(Exception):  # noqa: N818  named for what it says
@@ -125,7 +128,8 @@ def path_of(request: Request) -> str:
 def _visitor(request: Request, access: Guest) -> PageAccess:
     page = PageAccess(access)
     request.state.page = page
-    stale = request.cookies.get(ACCESS_COOKIE) and not page.signed_in and access.portal.authentication_enabled
+    shown = request.cookies.get(ACCESS_COOKIE) and NOT_RENEWED_COOKIE not in request.cookies
+    stale = shown and not page.signed_in and access.portal.authentication_enabled
     if stale and request.method in ("GET", "HEAD"):
         raise SignInFirst(needed=False)
     return page

@@ -129,7 +129,9 @@ def reset_password(access: Visitor, form: VisitorForm) -> Response:
             accounts.reset_password(tx, access.portal.id, wanted.token, password_hash)
             approved = tx.session.get_one(Account, developer.id).status == "approved"
     except (Invalid, TooManyRequests, NotFound, Gone) as wrong:
-        errors = errors_of(wrong) if isinstance(wrong, Invalid) else _about_token(wrong)
+        errors = errors_of(wrong)
+        if not isinstance(wrong, Invalid) or "token" in errors:
+            errors = _about_token(wrong)
         context = {"email": email, "token": _token(form), "first": first, "errors": errors}
         return _page(access, "set_password", _status(wrong), **context)
     return see_other(access.request, "/sign-in", "password-set" if approved else "password-set-pending")

@@ -18,7 +18,7 @@ from kong_app_auth.portal.web.developers.signing_in import sign_in_page
 from kong_app_auth.portal.web.forms import SentForm
 from kong_app_auth.portal.web.rendering import see_other
 from kong_app_auth.portal.web.resuming import RENEW_PATH
-from kong_app_auth.portal.web.sessions import PageAccess, root_of
+from kong_app_auth.portal.web.sessions import NOT_RENEWED_COOKIE, NOT_RENEWED_FOR, PageAccess, root_of
 
 routes = router(RENEW_PATH, "Pages")
 
@@ -32,7 +32,7 @@ def renew_for_page(access: Guest, return_to: str = "/", public: str = "") -> Res
         return renewed
     to = path if public else f"/sign-in?return_to={quote(path, safe='')}"
     response = see_other(access.request, to)
-    clear_session(access, response)
+    _given_up(access, response)
     return response
 
 
@@ -44,8 +44,21 @@ def renew_for_form(access: Guest, form: SentForm, return_to: str = "/") -> Respo
     if renewed is not None:
         return renewed
     response = sign_in_page(PageAccess(access), 401, return_to="/", kept=(path, form.kept()))
-    clear_session(access, response)
+    _given_up(access, response)
     return response
+
+
+def _given_up(access: Guest, response: Response) -> None:
+    clear_session(access, response)
+    response.set_cookie(
+        NOT_RENEWED_COOKIE,
+        "1",
+        NOT_RENEWED_FOR,
+        path=root_of(access.request) or "/",
+        secure=access.plane.configuration.secure,
+        httponly=True,
+        samesite="lax",
+    )
 
 
 def _renewed(access: Guest, path: str, status: int) -> Response | None:
