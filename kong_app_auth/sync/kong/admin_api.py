@@ -10,7 +10,7 @@ import msgspec
 import requests
 
 from kong_app_auth.sync.kong.entities import Found, Managed
-from kong_app_auth.sync.kong.failures import Code, KongFailed, refusal
+from kong_app_auth.sync.kong.failures import Code, KongFailed, refusal, refused_configuration
 
 PAGE: Final = 1000
 """Entities on a page: the most that Kong gives."""
@@ -39,6 +39,13 @@ class Access(msgspec.Struct, frozen=True, kw_only=True):
         return f"Access({self.url})"
 
 
+class Refused(msgspec.Struct, frozen=True):
+    """What Kong says in a refusal, as far as it is of use."""
+
+    code: object = None
+    fields: object = None
+
+
 class Answer(msgspec.Struct, frozen=True):
     """Status and body of an answer."""
 
@@ -52,6 +59,13 @@ class Answer(msgspec.Struct, frozen=True):
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             raise KongFailed(Code.INVALID_RESPONSE, f"the answer to {asked} is not one of Kong's Admin API") from None
 
+    def refused(self) -> Refused:
+        """Read the body as that of a refusal."""
+        try:
+            return msgspec.json.decode(self.body, type=Refused)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            return Refused()
+
 
 class _Id(msgspec.Struct, frozen=True):
     id: str
@@ -64,10 +78,6 @@ class _Page(msgspec.Struct, frozen=True):
 
 class _Status(msgspec.Struct, frozen=True):
     configuration_hash: str | None = None
-
-
-class _Refusal(msgspec.Struct, frozen=True):
-    code: object = None
 
 
 class AdminApi:
@@ -147,7 +157,10 @@ class AdminApi:
 
     def post_config(self, text: str) -> None:
         """Put a declarative configuration in force: all of it, or none of it."""
-        self._expect(self._ask("POST", "/config?check_hash=1", {"config": text}), "POST /config", 200, 201, 304)
+        answer = self._ask("POST", "/config?check_hash=1", {"config": text})
+        if answer.status not in (200, 201, 304):
+            refused = answer.refused()
+            raise refused_configuration(answer.status, refused.code, refused.fields)
 
     def _all(self, path: str, asked: dict[str, str], form: type[_T]) -> Iterator[_T]:
         following = f"{path}?{urlencode(asked, safe=',')}"
@@ -185,11 +198,7 @@ class AdminApi:
     def _expect(answer: Answer, asked: str, *right: int) -> Answer:
         if answer.status in right:
             return answer
-        try:
-            code = msgspec.json.decode(answer.body, type=_Refusal).code
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-            code = None
-        raise refusal(answer.status, code, asked)
+        raise refusal(answer.status, answer.refused().code, asked)
 
 
 def _whole(response: requests.Response, until: float) -> bytes:

@@ -1,7 +1,9 @@
 """What can go wrong with Kong, by the codes that the contract has for it (`AuthStrategyApiSyncError`)."""
 
+from collections.abc import Iterator
 from enum import Enum
-from typing import Final
+from itertools import islice
+from typing import Final, cast
 
 import msgspec
 
@@ -26,7 +28,10 @@ SCHEMA_VIOLATION: Final = 2
 PRIMARY_KEY_VIOLATION: Final = 3
 FOREIGN_KEY_VIOLATION: Final = 4
 UNIQUE_VIOLATION: Final = 5
+BAD_CONFIGURATION: Final = 14
 """The `code` of Kong's refusals, as its Admin API gives them."""
+MOST_PLACES: Final = 5
+LONGEST_PLACES: Final = 300
 
 
 class Failure(msgspec.Struct, frozen=True):
@@ -42,6 +47,29 @@ class KongFailed(Exception):  # noqa: N818  says what happened
     def __init__(self, code: Code, message: str) -> None:
         super().__init__(message)
         self.failure = Failure(code, message)
+
+
+def refused_configuration(status: int, code: object, fields: object) -> KongFailed:
+    """Read a refusal of a declarative configuration: where it is wrong, without what stands there."""
+    if code == BAD_CONFIGURATION:
+        places = ", ".join(islice(_places(fields, ""), MOST_PLACES)) or "its form"
+        return KongFailed(Code.BAD_REQUEST, f"Kong does not take the configuration: {places[:LONGEST_PLACES]}")
+    if status == 500:
+        said = "Kong fails on the configuration, perhaps for a reference to what is not in it"
+        return KongFailed(Code.INTERNAL_ERROR, said)
+    return refusal(status, code, "POST /config")
+
+
+def _places(fields: object, path: str) -> Iterator[str]:
+    """Name the fields that errors are about; the errors themselves may quote values."""
+    if isinstance(fields, dict):
+        for name, inner in cast("dict[str, object]", fields).items():
+            yield from _places(inner, f"{path}.{name}" if path else name)
+    elif isinstance(fields, list):
+        for index, inner in enumerate(cast("list[object]", fields)):
+            yield from _places(inner, f"{path}[{index}]")
+    elif isinstance(fields, str) and path:
+        yield path
 
 
 def refusal(status: int, code: object, asked: str) -> KongFailed:

@@ -134,6 +134,7 @@ def test_a_configuration_that_kong_refuses_leaves_the_old_one_in_force(nodes: No
     found = nodes.keeper(no_such_field="secret").bring(on(WEATHER, MAPS))
     assert found.failure is not None
     assert found.failure.code is Code.BAD_REQUEST
+    assert "config.no_such_field" in found.failure.message
     assert "secret" not in found.failure.message
     assert nodes.carried() == [{WEATHER}, {WEATHER}]
 
