@@ -5,11 +5,17 @@ from urllib.parse import quote
 
 from fastapi.routing import APIRoute
 
+from kong_app_auth.portal.actors import System
+from kong_app_auth.portal.api.cookies import REFRESH_PATH
+from kong_app_auth.portal.api.security import ACCESS_COOKIE, REFRESH_COOKIE
+from kong_app_auth.portal.services import sessions
+from kong_app_auth.portal.store.developers import Developer
 from kong_app_auth.portal.web.pages import routers
 from kong_app_auth.portal.web.shown_once import ShownOnce
 from tests.control_plane.clients import Clients
 from tests.control_plane.developers import SignedInClient, signed_in
 from tests.control_plane.inhabited import World
+from tests.control_plane.settings import REGION
 from tests.unit.portal.web.browser import Browser
 
 API = "weather-api-v1"
@@ -45,6 +51,16 @@ class People:
         browser = self.visitor()
         name, _, value = self.world.cookie.partition("=")
         browser.http.cookies.set(name, value)
+        return browser
+
+    def with_session(self) -> Browser:
+        """The developer of the world with both tokens of a fresh session, as signing in leaves them."""
+        with self.clients.plane.write(System(REGION)) as tx:
+            tokens = sessions.begin(tx, tx.session.get_one(Developer, self.world.ids["developerId"][0]), "Firefox")
+        browser = self.visitor()
+        browser.http.cookies.set(ACCESS_COOKIE, tokens.access, domain="testserver.local", path=self.prefix)
+        path = self.prefix + REFRESH_PATH
+        browser.http.cookies.set(REFRESH_COOKIE, tokens.refresh, domain="testserver.local", path=path)
         return browser
 
     def neighbour(self) -> Browser:

@@ -117,8 +117,7 @@ def test_cookies_are_for_these_pages_alone(people: People) -> None:
 
 
 def test_a_stale_session_is_renewed_on_the_way(people: People, clock: Clock) -> None:
-    browser = _account(people)
-    _sign_in(browser)
+    browser = people.with_session()
     clock.forward(timedelta(minutes=20))
 
     assert browser.get("/account").heading == "Your account"
@@ -127,8 +126,7 @@ def test_a_stale_session_is_renewed_on_the_way(people: People, clock: Clock) -> 
 
 
 def test_a_form_that_took_long_is_sent_without_anybody_noticing(people: People, clock: Clock) -> None:
-    browser = _account(people)
-    _sign_in(browser)
+    browser = people.with_session()
     form = browser.get("/account").form("/account")
     clock.forward(timedelta(minutes=20))
 
@@ -165,8 +163,7 @@ def test_passwords_are_never_carried_along(people: People, clock: Clock) -> None
 
 
 def test_two_tabs_that_renew_at_once_both_go_on(people: People, clock: Clock) -> None:
-    browser = _account(people)
-    _sign_in(browser)
+    browser = people.with_session()
     clock.forward(timedelta(minutes=20))
     old = dict(browser.http.cookies)
     assert browser.get("/account").heading == "Your account"
@@ -183,8 +180,8 @@ def test_two_tabs_that_renew_at_once_both_go_on(people: People, clock: Clock) ->
 
 
 @pytest.mark.parametrize("to", ELSEWHERE, ids=range(len(ELSEWHERE)))
-def test_nobody_is_led_elsewhere(people: People, to: str) -> None:
-    visitor, root = people.visitor(), people.prefix
+def test_nobody_is_led_elsewhere(shared: People, to: str) -> None:
+    visitor, root = shared.visitor(), shared.prefix
     asked = quote(to, safe="")
     form = visitor.get(f"/sign-in?return_to={asked}").form("/sign-in")
     assert form.fields["return_to"] == "/"
