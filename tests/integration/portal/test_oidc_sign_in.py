@@ -370,7 +370,7 @@ def test_without_a_provider_there_is_no_way(scene: Scene) -> None:
     assert scene.developer.request("GET", SSO).status_code == 400
     assert scene.developer.request("GET", "/api/v3/developer/authenticate/sso").status_code == 400
     assert scene.come_back(path).status_code == 400
-    answer = scene.developer.request("GET", SSO, headers=PAGES, expect=303)
+    answer = scene.developer.request("GET", SSO, headers=PAGES, expect=302)
     assert "error=not_available" in answer.headers["location"]
 
 
@@ -386,7 +386,7 @@ def test_a_provider_that_is_dead_or_hung_lets_nobody_in(plane: ControlPlane, tmp
         # Another process of the portal has never heard of it.
         stranger = Clients(plane).visitor(scene.stage.portal)
         assert stranger.request("GET", SSO).status_code == 503
-        answer = stranger.request("GET", SSO, headers=PAGES, expect=303)
+        answer = stranger.request("GET", SSO, headers=PAGES, expect=302)
         assert "error=provider_unavailable" in answer.headers["location"]
         mortal.start()
         scene.sign_in()

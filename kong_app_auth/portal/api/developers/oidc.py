@@ -46,6 +46,8 @@ _TOLD: Final = {
     Obstacle.REFUSED: "The identity provider's answer cannot be accepted",
     Obstacle.NO_EMAIL: "The identity provider tells no e-mail address of yours",
 }
+_FOR_OPERATORS: Final = frozenset({Obstacle.PROVIDER_UNAVAILABLE, Obstacle.REFUSED, Obstacle.NO_EMAIL})
+"""What the one who signs in can do nothing about."""
 _CANCELLED: Final = frozenset({"access_denied", "login_required", "consent_required", "interaction_required"})
 _log = structlog.get_logger()
 
@@ -77,7 +79,7 @@ def finish(
         attempt, way = _come_back(access, told.state)
         tokens = _tokens(access, _who(access, attempt, way, told), user_agent)
     except (Returned, TooManyRequests) as ended:
-        response = _failed(access, ended, "/" if attempt is None else attempt.return_to)
+        response = _failed(access, ended, "/" if attempt is None else attempt.return_to, 303)
         # Another one may be under way in this browser: a link from elsewhere does not end it.
         if attempt is not None:
             clear_attempt(access, response)
@@ -94,7 +96,7 @@ def set_out(access: PortalAccess, return_to: str) -> Response:
     try:
         address, sealed = _addressed(access, path)
     except Returned as ended:
-        return _failed(access, ended, path)
+        return _failed(access, ended, path, 302)
     response = RedirectResponse(address, 302, {"Cache-Control": "no-store"})
     set_attempt(access, response, sealed)
     return response
@@ -162,14 +164,14 @@ def _tokens(access: PortalAccess, who: Person, device: str | None) -> Tokens:
     return found
 
 
-def _failed(access: PortalAccess, ended: Returned | TooManyRequests, return_to: str) -> Response:
+def _failed(access: PortalAccess, ended: Returned | TooManyRequests, return_to: str, status: int) -> Response:
     """Lead a browser to the sign-in page. Raises Refused for others."""
     obstacle = ended.obstacle if isinstance(ended, Returned) else Obstacle.TOO_MANY
-    detail = ended.detail
-    _log.warning("sign-in by openid connect failed", portal=access.portal.id, obstacle=obstacle.value, detail=detail)
+    log = _log.warning if obstacle in _FOR_OPERATORS else _log.info
+    log("sign-in by openid connect failed", portal=access.portal.id, obstacle=obstacle.value, detail=ended.detail)
     if "text/html" in access.request.headers.get("accept", ""):
         query = urlencode({"error": obstacle.value, "return_to": return_to})
-        return RedirectResponse(f"{root(access)}/sign-in?{query}", 303, {"Cache-Control": "no-store"})
+        return RedirectResponse(f"{root(access)}/sign-in?{query}", status, {"Cache-Control": "no-store"})
     raise ended if isinstance(ended, TooManyRequests) else _refusal(obstacle)
 
 
