@@ -1,7 +1,7 @@
 """Who signed in, as the claims say by the portal's claim mappings."""
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import msgspec
 from pydantic import TypeAdapter, ValidationError
@@ -70,5 +70,5 @@ def _name(value: Any) -> str:
 
 def _groups(value: Any) -> frozenset[str]:
     """A list of names, or one name. What is longer than a mapping can be, is none of ours."""
-    values: list[Any] = value[:MOST_GROUPS] if isinstance(value, list) else [value]
+    values = cast("list[object]", value)[:MOST_GROUPS] if isinstance(value, list) else [value]
     return frozenset(one for one in values if isinstance(one, str) and one)

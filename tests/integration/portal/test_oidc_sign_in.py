@@ -283,7 +283,7 @@ def test_a_new_developer_waits_where_operators_approve(plane: ControlPlane, prov
 
 
 def test_a_verified_address_opens_the_account_that_has_it(scene: Scene) -> None:
-    settings = {"email": ALICE.email.upper(), "email_verified_at": scene.plane.clock()}
+    settings: dict[str, Any] = {"email": ALICE.email.upper(), "email_verified_at": scene.plane.clock()}
     known = developer(scene.clients, scene.stage.portal, **settings)
 
     scene.sign_in()
@@ -304,6 +304,18 @@ def test_an_address_that_was_given_to_somebody_new_does_not_open_the_old_account
         scene.sign_in(browser=scene.another_browser(), expect=409)
     finally:
         scene.provider.control.put_account(ALICE)
+
+
+def test_who_was_deleted_begins_anew(scene: Scene) -> None:
+    scene.sign_in()
+    (first,) = scene.rows(Developer)
+    scene.stage.operator.delete(f"{scene.stage.path}/developers/{first.id}")
+    assert scene.rows(DeveloperIdentity) == []
+
+    scene.sign_in()
+    assert [one.id for one in scene.rows(Developer)] != [first.id]
+    scene.stage.operator.delete(f"{scene.stage.path}?force=true")
+    assert scene.rows(DeveloperIdentity) == []
 
 
 def test_who_came_with_an_unverified_address_gets_no_password_by_mail(scene: Scene) -> None:
