@@ -36,7 +36,7 @@ def application(plane: ControlPlane) -> FastAPI:
     app.state.metrics = PortalMetrics()
     app.state.shown_once = ShownOnce()
     app.state.sign_in_providers = SignInProviders(lambda: plane.outgoing)
-    app.state.token_endpoints = TokenEndpoints()
+    app.state.token_endpoints = TokenEndpoints(lambda: plane.outgoing)
     each_router = [*routers(), *page_routers()]
     for one in each_router:
         app.include_router(one)

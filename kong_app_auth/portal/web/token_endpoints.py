@@ -8,7 +8,7 @@ from typing import Final
 import structlog
 
 from kong_app_auth.oidc.issuers import IssuerFailed, discover
-from kong_app_auth.oidc.outgoing import Outgoing, from_environment
+from kong_app_auth.oidc.outgoing import Outgoing
 
 KEPT: Final = 600.0
 FAILED_FOR: Final = 60.0
@@ -22,10 +22,8 @@ _log = structlog.get_logger()
 class TokenEndpoints:
     """The token endpoints of issuers, as far as they are known."""
 
-    def __init__(
-        self, outgoing: Callable[[], Outgoing] = from_environment, clock: Callable[[], float] = time.monotonic
-    ) -> None:
-        self._make, self._clock = outgoing, clock
+    def __init__(self, outgoing: Callable[[], Outgoing], clock: Callable[[], float] = time.monotonic) -> None:
+        self._outgoing, self._clock = outgoing, clock
         self._lock = threading.Lock()
         self._known: dict[str, tuple[float, str | None]] = {}
         self._asking: set[str] = set()
@@ -48,13 +46,11 @@ class TokenEndpoints:
 
     def _ask(self, issuer: str) -> None:
         endpoint: str | None = None
-        outgoing = self._make()
         try:
-            endpoint = discover(outgoing, issuer).token_endpoint
+            endpoint = discover(self._outgoing(), issuer).token_endpoint
         except IssuerFailed as failed:
             _log.info("issuer not read", issuer=issuer, problem=failed.detail)
         finally:
-            outgoing.close()
             with self._lock:
                 lasts = FAILED_FOR if endpoint is None else KEPT
                 self._known[issuer] = (self._clock() + lasts, endpoint or self._known.get(issuer, (0.0, None))[1])

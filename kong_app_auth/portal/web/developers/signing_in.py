@@ -15,6 +15,7 @@ from kong_app_auth.portal.api.throttle import sign_in_limits, throttle
 from kong_app_auth.portal.contract.accounts import AuthenticateRequest
 from kong_app_auth.portal.errors import Invalid, TooManyRequests
 from kong_app_auth.portal.services import passwords, sessions, signing_in
+from kong_app_auth.portal.services.oidc_sign_in import Obstacle
 from kong_app_auth.portal.services.portals import the_portal
 from kong_app_auth.portal.services.sessions import Tokens
 from kong_app_auth.portal.store.developers import DeveloperSession
@@ -29,12 +30,26 @@ routes = router("", "Pages")
 
 _WRONG = "This address and password do not open an account here. It may also still wait for approval."
 
+_OBSTACLES: dict[str, str] = {
+    Obstacle.NOT_AVAILABLE: "Signing in with your organisation is not set up here at the moment.",
+    Obstacle.PROVIDER_UNAVAILABLE: "Your organisation's sign-in does not answer. Try again in a moment.",
+    Obstacle.EXPIRED: "That took too long, or was begun in another browser. Sign in again.",
+    Obstacle.CANCELLED: "Your organisation's sign-in did not let you in.",
+    Obstacle.REFUSED: "What your organisation's sign-in has answered cannot be accepted. Tell who runs this portal.",
+    Obstacle.NO_EMAIL: "Your organisation's sign-in tells no e-mail address of yours, and this portal needs one.",
+    Obstacle.EMAIL_TAKEN: "There is an account with your address already: sign in with its password.",
+    Obstacle.NOT_APPROVED: "Your account is not approved here yet, or not any more. You get a mail when it is.",
+    Obstacle.TOO_MANY: "Too many tries. Wait a moment, then sign in again.",
+}
+
 
 @routes.get("/sign-in", response_class=Response)
-def show_sign_in(access: Visitor, return_to: str = "/") -> Response:
-    """Ask who it is."""
+def show_sign_in(access: Visitor, return_to: str = "/", error: str = "") -> Response:
+    """Ask who it is; `error`: what stood in the way at the identity provider."""
     path = safe_path(return_to)
-    return see_other(access.request, path) if access.signed_in else sign_in_page(access, return_to=path)
+    if access.signed_in:
+        return see_other(access.request, path)
+    return sign_in_page(access, return_to=path, errors={"": _OBSTACLES[error]} if error in _OBSTACLES else None)
 
 
 @routes.post("/sign-in", response_class=Response)
