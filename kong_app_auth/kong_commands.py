@@ -49,13 +49,15 @@ def diff(*, settings: Settings, read_again: Read, from_file: _FROM_FILE = False,
 
 
 @kong.command("apply")
-@with_settings("kong apply", *_SOURCE)
+@with_settings("kong apply", *_SOURCE, "log_level")
 def apply(*, settings: Settings, read_again: Read, from_file: _FROM_FILE = False, gateway: _GATEWAY = None) -> None:  # noqa: ARG001
     """Do once what a running sync daemon does all the time."""
     from kong_app_auth.sync.kong.keeping import kong_of
     from kong_app_auth.sync.kong.outcome import State
     from kong_app_auth.sync.kong.states import NOT_FOUND
+    from plugin_server import logs
 
+    logs.configure(settings.log_level)
     gateways, wanted = _gateways(settings, gateway), _wanted(settings, from_file=from_file)
     failed = False
     absent = set(wanted.enforced)

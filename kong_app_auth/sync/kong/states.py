@@ -19,13 +19,17 @@ _WORST_FIRST: Final = (State.FAILED, State.PENDING, State.BLOCKED, State.ENFORCE
 
 
 class GatewayState(msgspec.Struct, frozen=True):
-    """A gateway for the portal. `checked_at`: Unix time; `drift`: what was put back since the daemon started."""
+    """A gateway for the portal.
+
+    `checked_at`: when it was last looked at to the end, as Unix time; `drift`: what was put back since the daemon
+    started.
+    """
 
     name: str
     mode: str
     on_unlink: str
     error: str | None
-    checked_at: int
+    checked_at: int | None
     drift: int
 
 
@@ -64,7 +68,7 @@ class States(msgspec.Struct, frozen=True):
 class _Seen(msgspec.Struct):
     found: Pass
     wanted: Wanted
-    checked_at: int
+    checked_at: int | None
     drift: int = 0
 
 
@@ -82,7 +86,8 @@ class Board:
         with self._lock:
             before = self._seen.get(gateway)
             drift = len(found.put_back) + (before.drift if before is not None else 0)
-            self._seen[gateway] = _Seen(found, wanted, at, drift)
+            checked_at = at if found.failure is None else None if before is None else before.checked_at
+            self._seen[gateway] = _Seen(found, wanted, checked_at, drift)
             same = before is not None and (before.found.services, before.found.failure, before.drift) == (
                 found.services,
                 found.failure,
