@@ -256,6 +256,21 @@ def test_who_says_no_at_the_provider_is_led_to_the_sign_in_page(scene: Scene) ->
     assert answer.headers["location"] == f"{scene.developer.prefix}/sign-in?error=cancelled&return_to=%2Fapis"
 
 
+def test_a_portal_that_has_a_host_of_its_own_is_come_back_to_there(scene: Scene) -> None:
+    """Not at what a request says that the host of another portal is."""
+    host = scene.stage.operator.get(scene.stage.path)["default_domain"]
+    stranger = scene.clients.nobody()
+
+    answer = stranger.request("GET", SSO, headers={"host": f"{host}:8443"}, expect=302)
+    asked = parse_qs(urlsplit(answer.headers["location"]).query)
+    assert asked["redirect_uri"] == [f"http://{host}:8443{SSO}/callback"]
+    assert "Path=/api/v3/authenticate/oidc;" in answer.headers["set-cookie"] + ";"
+    assert parse_qs(urlsplit(scene.set_out()).query)["redirect_uri"] == [scene.callback]
+    assert stranger.request("GET", SSO, headers={"host": "evil.example"}).status_code == 404
+    by_path = scene.developer.request("GET", SSO, headers={"host": "evil.example"}, expect=302)
+    assert "evil" not in by_path.headers["location"]
+
+
 @pytest.mark.parametrize("address", ["//evil.example/", "https://evil.example/", "/api/v3/developer/me", "/\\evil"])
 def test_nobody_is_led_to_another_site(scene: Scene, address: str) -> None:
     path = scene.at_provider(scene.set_out(query=f"?return_to={address}"))
