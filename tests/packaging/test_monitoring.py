@@ -19,6 +19,8 @@ from kong_app_auth.domain.reasons import Reason
 from kong_app_auth.oidc.outgoing import Outgoing
 from kong_app_auth.portal.metrics import PortalMetrics
 from kong_app_auth.sync.issuers.keys import IssuerKeys
+from kong_app_auth.sync.kong.metrics import KongMetrics
+from kong_app_auth.sync.kong.outcome import Pass
 from kong_app_auth.sync.metrics import SyncMetrics
 from kong_app_auth.sync.portal_feed.address import PortalAddress
 from kong_app_auth.sync.portal_feed.metrics import PortalMetrics as FeedMetrics
@@ -56,6 +58,7 @@ def exposed() -> dict[str, set[str]]:
     issuers._keys.labels("https://issuer.example").set(1)
     issuers._fetched.labels("https://issuer.example").set(1)
     issuers._failures.labels("https://issuer.example").inc()
+    KongMetrics(daemon.registry).passed("edge", Pass())
     portal = PortalMetrics()
     portal.requests.labels("GET", "200").inc()
     portal.seq.labels("eu").set(1)

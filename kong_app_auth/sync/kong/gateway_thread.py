@@ -32,7 +32,10 @@ class Kong(Protocol):
 
 
 class GatewayThread:
-    """Keeps `kong`. `wanted` gives what is wanted of it, or None while this daemon is not to touch it."""
+    """Keeps `kong`. `wanted` gives what is wanted of it, or None while this daemon is not to touch it.
+
+    `passed` hears what each look came to, `left` that the gateway is another daemon's.
+    """
 
     def __init__(
         self,
@@ -40,12 +43,15 @@ class GatewayThread:
         kong: Kong,
         wanted: Callable[[], Wanted | None],
         passed: Callable[[str, Wanted, Pass], None],
+        left: Callable[[str], None],
+        *,
         check_every: float = CHECK_EVERY,
     ) -> None:
         self._name = name
         self._kong = kong
         self._wanted = wanted
         self._passed = passed
+        self._left = left
         self._check_every = check_every
         self._wake = threading.Event()
         self._failure: Failure | None = None
@@ -61,6 +67,7 @@ class GatewayThread:
             wanted = self._wanted()
             if wanted is None:
                 self._kong.forget()
+                self._left(self._name)
                 pause = self._check_every
             else:
                 found = self._look(wanted, stop)

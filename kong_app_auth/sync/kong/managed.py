@@ -45,7 +45,14 @@ class ManagedGateways:
         self._wanted: Wanted | None = None
         self._led_at = -LEADS_FOR
         self._threads = [
-            GatewayThread(one.name, keeping(one, region, check_every), self._asked_for, self._passed, check_every)
+            GatewayThread(
+                one.name,
+                keeping(one, region, check_every),
+                self._asked_for,
+                self._passed,
+                self._metrics.left,
+                check_every=check_every,
+            )
             for one in gateways
         ]
         self._reporting = None if portal is None else Reporting(portal, self._states, self._news)

@@ -1,6 +1,7 @@
 """What a daemon counts of the Kongs that it manages, for Prometheus."""
 
 import time
+from contextlib import suppress
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
@@ -53,10 +54,17 @@ class KongMetrics:
         self.up.labels(gateway).set(found.failure is None)
         if found.failure is None:
             self.checked.labels(gateway).set(time.time())
-        else:
-            self.failures.labels(gateway).inc()
+        self.failures.labels(gateway).inc(found.failure is not None)
         self.changes.labels(gateway).inc(found.changed)
         self.put_back.labels(gateway).inc(len(found.put_back))
         for state in _SHOWN:
             count = sum(1 for one in found.services.values() if one.state is state)
             self.services.labels(gateway, state.value).set(count)
+
+    def left(self, gateway: str) -> None:
+        """Note that another daemon looks after a gateway: what is known of it here grows old."""
+        with suppress(KeyError):
+            self.up.remove(gateway)
+        for state in _SHOWN:
+            with suppress(KeyError):
+                self.services.remove(gateway, state.value)
