@@ -35,7 +35,7 @@ def control_plane(url: str, clock: Any = None, **configuration: Any) -> Generato
     database = Database(url)
     try:
         METADATA.create_all(database.engine)
-        given = {
+        given: dict[str, Any] = {
             "regions": (REGION, "us"),
             "public_url": "http://portal.test",
             "vault_keys": (Vault.new_key(),),
