@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from kong_app_auth.settings import ENV_PREFIX, Settings
+from kong_app_auth.sync.kong.gateways import read_gateways
 from tests.packaging.parts import (
     KONG,
     check_confined,
@@ -43,6 +44,19 @@ CASES: dict[str, dict[str, Any]] = {
         "valkey": {"enabled": False},
         "portal": {"enabled": False},
         "sync": {"portalUrl": "https://portal.example", "env": {"APP_AUTH_LOG_LEVEL": "debug"}},
+    },
+    "with managed gateways": {
+        "sync": {
+            "gateways": [
+                {"name": "edge", "admin_url": "https://kong.example:8444", "token_variable": "KONG_TOKEN"},
+                {"name": "nodes", "mode": "db_less", "admin_urls": ["http://a:8001"], "declarative_file": "/kong.yml"},
+            ],
+            "gatewaysSecret": "kong",
+            "extraEnv": [
+                {"name": "KONG_TOKEN", "valueFrom": {"secretKeyRef": {"name": "kong", "key": "token"}}},
+            ],
+        },
+        "podAnnotations": {"a/b": "c"},
     },
     "with an ingress": {
         "portal": {
@@ -97,6 +111,13 @@ def test_rendered(case: str, tmp_path: Path) -> None:
         == {
             "as it is": {"Deployment": 3, "NetworkPolicy": 3, "PodDisruptionBudget": 2, "Service": 2},
             "everything elsewhere": {"Deployment": 1, "NetworkPolicy": 1, "PodDisruptionBudget": 1},
+            "with managed gateways": {
+                "ConfigMap": 1,
+                "Deployment": 3,
+                "NetworkPolicy": 3,
+                "PodDisruptionBudget": 2,
+                "Service": 2,
+            },
             "with an ingress": {
                 "Deployment": 3,
                 "Ingress": 1,
@@ -107,6 +128,15 @@ def test_rendered(case: str, tmp_path: Path) -> None:
             "without policies": {"Deployment": 3, "Service": 2},
         }[case]
     )
+
+
+def test_the_file_of_gateways_is_one_that_the_daemon_takes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    resources = rendered(CASES["with managed gateways"], tmp_path)
+    (text,) = (one["data"]["gateways.yaml"] for one in resources if one["kind"] == "ConfigMap")
+    monkeypatch.setenv("KONG_TOKEN", "token")
+    file = tmp_path / "gateways.yaml"
+    file.write_text(text)
+    assert [one.name for one in read_gateways(file)] == ["edge", "nodes"]
 
 
 def test_rendered_as_the_plain_manifests_are(tmp_path: Path) -> None:

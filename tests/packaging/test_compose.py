@@ -8,6 +8,9 @@ import jsonschema
 import pytest
 import yaml
 
+from kong_app_auth.sync.kong.gateways import read_gateways
+from kong_app_auth.sync.kong.render import rendered_into
+from kong_app_auth.sync.kong.wanted import Wanted
 from tests.packaging.parts import COMPOSE, KONG, ROOT, SCHEMAS, check_process, kong_lines
 
 FILE: dict[str, Any] = yaml.safe_load(COMPOSE.read_text())
@@ -116,3 +119,36 @@ def test_kong_is_the_stock_one_with_the_lines_of_the_quick_start() -> None:
     server = SERVICES["plugin-server"]["environment"]
     assert kong["environment"]["KONG_PLUGINSERVER_APP_AUTH_SOCKET"] == server["APP_AUTH_SOCKET"]
     assert mounts(kong)["socket"] == ("/run/kong-app-auth", False)
+
+
+def test_the_file_for_managed_plugins_fits_over_this_one() -> None:
+    over: dict[str, Any] = yaml.safe_load((KONG / "compose" / "managed.yml").read_text())
+    schema = json.loads((SCHEMAS / "compose-spec.json").read_text())
+    validator = jsonschema.validators.validator_for(schema)(schema)
+    assert [f"{error.json_path}: {error.message}" for error in validator.iter_errors(over)] == []
+    assert set(over["services"]) <= set(SERVICES)
+    check_process("sync", SERVICES["sync"]["environment"] | over["services"]["sync"]["environment"])
+    # Who is in the network of the Admin API: Kong and the daemon, and nobody from outside.
+    assert over["networks"]["kong-admin"]["internal"] is True
+    inside = {name for name, one in over["services"].items() if "kong-admin" in one["networks"]}
+    assert inside == {"sync", "kong"}
+    assert set(SERVICES["sync"]["networks"]) <= set(over["services"]["sync"]["networks"])
+    assert set(SERVICES["kong"]["networks"]) <= set(over["services"]["kong"]["networks"])
+    address = over["services"]["kong"]["networks"]["kong-admin"]["ipv4_address"]
+    assert over["services"]["kong"]["environment"]["KONG_ADMIN_LISTEN"] == f"127.0.0.1:8001, {address}:8001"
+    (gateway,) = read_gateways(KONG / "compose" / "managed" / "gateways.yaml")
+    assert gateway.urls == (f"http://{address}:8001",)
+    assert gateway.declarative_file is not None
+    assert gateway.declarative_file.parent.as_posix() == over["services"]["sync"]["volumes"][0].split(":")[1]
+
+
+def test_the_managed_configuration_is_kongs_own_without_the_plugin() -> None:
+    managed = (KONG / "compose" / "managed" / "kong.yml").read_bytes()
+    (gateway,) = read_gateways(KONG / "compose" / "managed" / "gateways.yaml")
+    service_id = yaml.safe_load(managed)["services"][0]["id"]
+    wanted = Wanted(frozenset({service_id}), frozenset({service_id}))
+    (added,) = yaml.safe_load(rendered_into(managed, gateway.policy("eu"), wanted))["plugins"]
+    by_hand = yaml.safe_load((KONG / "compose" / "kong.yml").read_text())["services"][0]
+    ours, *others = by_hand.pop("plugins")
+    assert (added["name"], added["config"]) == (ours["name"], ours["config"])
+    assert yaml.safe_load(managed)["services"] == [{**by_hand, "plugins": others}]
