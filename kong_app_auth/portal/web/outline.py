@@ -22,6 +22,8 @@ MAX_LINES: Final = 120
 DEEPEST: Final = 5
 MAX_TEXT: Final = 5_000
 MAX_NAME: Final = 200
+MOST_STEPS: Final = 2_000
+"""Schemas that are looked at for one body: they can hold each other, and themselves, many times over."""
 _REFERENCES: Final = 10
 """How many references are followed from one place."""
 _METHODS: Final = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
@@ -122,6 +124,7 @@ def outline(specification_id: str, version: str, content: str) -> Outline:  # no
 class _Reader:
     def __init__(self, tree: dict[str, Tree]) -> None:
         self._tree = tree
+        self._steps = 0
 
     def outline(self) -> Outline:
         info = self._map(self._tree.get("info"))
@@ -201,18 +204,20 @@ class _Reader:
     def _body(self, media_type: str, schema: Tree) -> Body:
         lines: list[FieldLine] = []
         known = self._map(schema)
-        self._fields(known, 0, lines)
+        self._steps = 0
+        self._fields(known, 0, 0, lines)
         return Body(media_type, self._kind(known), tuple(lines))
 
-    def _fields(self, schema: dict[str, Tree], depth: int, lines: list[FieldLine]) -> None:
-        if depth > DEEPEST:
+    def _fields(self, schema: dict[str, Tree], depth: int, level: int, lines: list[FieldLine]) -> None:
+        self._steps += 1
+        if depth > DEEPEST or level > 2 * DEEPEST or self._steps > MOST_STEPS:
             return
         items = schema.get("items")
         if items is not None:
-            self._fields(self._map(items), depth, lines)
+            self._fields(self._map(items), depth, level + 1, lines)
         parts = schema.get("allOf")
         for part in parts[:10] if isinstance(parts, list) else ():
-            self._fields(self._map(part), depth + 1 if depth else depth, lines) if len(lines) < MAX_LINES else None
+            self._fields(self._map(part), depth, level + 1, lines)
         required = schema.get("required")
         needed = {one for one in required if isinstance(one, str)} if isinstance(required, list) else set[str]()
         for name, raw in list(self._map(schema.get("properties")).items())[:MAX_PROPERTIES]:
@@ -221,9 +226,10 @@ class _Reader:
             known = self._map(raw)
             description = _text(known.get("description"), 500)
             lines.append(FieldLine(depth, name[:MAX_NAME], self._kind(known), name in needed, description))
-            self._fields(known, depth + 1, lines)
+            self._fields(known, depth + 1, level + 1, lines)
 
     def _kind(self, schema: dict[str, Tree], depth: int = 0) -> str:
+        self._steps += 1
         kind = schema.get("type")
         if isinstance(kind, list):
             kind = " or ".join(str(one) for one in kind[:5])
@@ -237,8 +243,9 @@ class _Reader:
             return f"{named or 'one of'}: {shown}{', …' if len(choices) > 10 else ''}"
         for word in ("oneOf", "anyOf"):
             several = schema.get(word)
-            if isinstance(several, list) and several and depth < DEEPEST:
-                return " or ".join(self._kind(self._map(one), depth + 1) or "object" for one in several[:5])
+            if isinstance(several, list) and several and depth < DEEPEST and self._steps < MOST_STEPS:
+                kinds = (self._kind(self._map(one), depth + 1) or "object" for one in several[:5])
+                return " or ".join(dict.fromkeys(kinds))[:MAX_NAME]
         if not named and ("properties" in schema or "allOf" in schema):
             named = "object"
         return f"{named} ({form})" if form else named
