@@ -23,6 +23,8 @@ from kong_app_auth.sync.kong.wanted import Wanted, concerns, wanted_of
 
 LEADS_FOR: Final = 5.0
 """Seconds after its last turn in which the daemon counts as the one that leads; a long write keeps it away."""
+ENDS_WITHIN: Final = 5.0
+"""Seconds that the end waits for a thread: one that waits for an Admin API that hangs ends with the process."""
 
 _log = structlog.get_logger()
 
@@ -72,7 +74,7 @@ class ManagedGateways:
             self._news.set()
             self._wake()
             for thread in threads:
-                thread.join()
+                thread.join(ENDS_WITHIN)
 
     def learn(self, contents: Contents, changes: Sequence[Change] | None) -> None:
         """Hear what is in the registry now. `changes`: what was other before; None where that is not known."""

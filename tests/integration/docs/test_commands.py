@@ -15,7 +15,7 @@ from tests.servers.redis import RedisServer
 ROOT = Path(__file__).parents[3]
 PAGES = sorted(path.relative_to(ROOT) for path in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
 QUICK_START = Path("docs/quick-start.md")
-AFTER_QUICK_START = {Path("docs/operations.md"), Path("docs/redis.md"), Path("docs/troubleshooting.md")}
+AFTER_QUICK_START = {Path(f"docs/{name}.md") for name in ("managed-plugin", "operations", "redis", "troubleshooting")}
 """Pages whose reader has a data path running already."""
 LINK = re.compile(r"\]\((?!https?:)([^)#]+)")
 
