@@ -10,12 +10,11 @@ import argparse
 import contextlib
 import logging
 import math
-import os
 import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
 
@@ -105,7 +104,7 @@ class Kong(msgspec.Struct, frozen=True):
 
 
 @contextlib.contextmanager
-def gateway(directory: Path, services: int, upstream: str) -> Iterator[Kong]:
+def gateway(directory: Path, services: int, upstream: str) -> Generator[Kong]:
     """Run a development gateway with so many services, each with a route by its number."""
     document = {
         "_format_version": "3.0",
@@ -197,11 +196,12 @@ def measure_links(path: PortalPath, kong: Kong, plan: Plan, say: Callable[[str],
 
 
 @contextlib.contextmanager
-def managing(path: PortalPath, directory: Path, kong: Kong) -> Iterator[None]:
+def managing(path: PortalPath, directory: Path, kong: Kong) -> Generator[None]:
     """Run a sync daemon that keeps the gateway, and wait until it follows the portal."""
     file = directory / "gateways.yaml"
     file.write_text(yaml.safe_dump({"gateways": [{"name": "bench", "admin_url": kong.admin_url}]}))
-    environment = {**os.environ, **path._environment(), "APP_AUTH_KONG_FILE": str(file)}
+    own = path._environment()  # pyright: ignore[reportPrivateUsage]  # what its own processes have
+    environment = {**own, "APP_AUTH_KONG_FILE": str(file)}
     log = directory / "sync.log"
     process = start([sys.executable, "-P", "-m", "kong_app_auth.cli", "sync"], log, cwd=_ROOT, env=environment)
     try:

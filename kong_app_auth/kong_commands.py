@@ -1,6 +1,6 @@
 """The commands `kong-app-auth kong …`: what the sync daemon would do to the gateways, by hand."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -166,7 +166,7 @@ def _gateways(settings: Settings, name: str | None) -> "tuple[Gateway, ...]":
 
 
 @contextmanager
-def _admin_apis(gateway: "Gateway") -> "Iterator[list[AdminApi]]":
+def _admin_apis(gateway: "Gateway") -> "Generator[list[AdminApi]]":
     from kong_app_auth.sync.kong.gateways import BadGateways
     from kong_app_auth.sync.kong.keeping import admin_apis
 

@@ -129,13 +129,13 @@ class AdminApi:
         """List the ids of the Gateway Services."""
         return frozenset(one.id for one in self._all("/services", {"size": str(PAGE)}, _Id))
 
-    def schema(self, plugin: str) -> Any:
+    def schema(self, plugin: str) -> dict[str, Any]:
         """Give a plugin's schema. A plugin that Kong has not is `bad_request`."""
         asked = f"GET /schemas/plugins/{plugin}"
         answer = self._ask("GET", f"/schemas/plugins/{plugin}")
         if answer.status == 404:
             raise KongFailed(Code.BAD_REQUEST, f"Kong has no plugin {plugin}: is it among its `plugins`?")
-        return self._expect(answer, asked, 200).read(Any, asked)
+        return self._expect(answer, asked, 200).read(dict[str, Any], asked)
 
     def put_plugin(self, plugin: Managed) -> Found:
         """Make a plugin as it should be; give it as Kong keeps it."""

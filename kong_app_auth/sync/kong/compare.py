@@ -82,7 +82,8 @@ def _definitions(record: Any) -> dict[str, Any]:
     """Read `[{"a": {…}}, {"b": {…}}]`, the fields of a record, as one mapping."""
     found: dict[str, Any] = {}
     fields = cast("dict[str, Any]", record).get("fields") if isinstance(record, dict) else None
-    for each in fields if isinstance(fields, list) else []:
+    members: list[Any] = fields if isinstance(fields, list) else []
+    for each in members:
         if isinstance(each, dict):
             found |= cast("dict[str, Any]", each)
     return found

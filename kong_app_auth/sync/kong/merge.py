@@ -84,7 +84,7 @@ def merged(declared: Declared, plugins: Iterable[Managed]) -> str:
         found = _loaded(text)
     except CannotMerge:
         raise CannotMerge("its form is not one that plugins can be added to") from None
-    theirs = declared.document.get(_PLUGINS) or []
+    theirs: list[Any] = declared.document.get(_PLUGINS) or []
     if found != {**declared.document, _PLUGINS: [*ours, *theirs]}:
         raise CannotMerge("its form is not one that plugins can be added to")
     return text
