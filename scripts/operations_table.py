@@ -23,8 +23,7 @@ DOCUMENTS: Final = {
     "dev-portal-v3.yaml": "",
 }
 NOTES: Final = {
-    "verify-dcr-provider": "`failed`: talking to providers is not built yet",
-    "get-application-granted-scopes": "422: talking to providers is not built yet",
+    "get-application-granted-scopes": "422 where the provider does not tell",
     "query-application-analytics": "requests only: the plugin sees neither latencies nor sizes",
 }
 """What is otherwise than a user of Konnect would expect, by operation id."""

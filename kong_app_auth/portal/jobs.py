@@ -8,6 +8,7 @@ from kong_app_auth.portal.background import Job
 from kong_app_auth.portal.feed import retention as feed_retention
 from kong_app_auth.portal.mail.expiry import warn_of_expiring_keys
 from kong_app_auth.portal.mail.outbox import send_due
+from kong_app_auth.portal.services.dcr_agreement import agree_due
 
 
 def jobs() -> tuple[Job, ...]:
@@ -15,6 +16,7 @@ def jobs() -> tuple[Job, ...]:
     return (
         Job("mail", timedelta(seconds=1), send_due),
         Job("audit-webhooks", timedelta(seconds=1), deliver_due),
+        Job("oauth-clients", timedelta(seconds=1), agree_due),
         Job("key-expiry", timedelta(minutes=10), warn_of_expiring_keys),
         Job("feed-retention", timedelta(minutes=10), feed_retention.prune),
         Job("retention", timedelta(minutes=10), retention.prune),

@@ -13,6 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from kong_app_auth.oidc.outgoing import Outgoing
+from kong_app_auth.portal import oauth_clients
 from kong_app_auth.portal.actors import Actor
 from kong_app_auth.portal.audit import recording as audit
 from kong_app_auth.portal.configuration import Configuration
@@ -75,6 +76,7 @@ class ControlPlane:
             log = ChangeLog(session, tx.now)
             yield tx
             session.flush()
+            oauth_clients.follow(tx, log.entries())
             changes = log.entries()
             moved = feed.record(tx, changes)
             audit.record(tx, changes)

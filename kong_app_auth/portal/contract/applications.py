@@ -119,6 +119,18 @@ class OwnApplicationView(Output):
     team_id: str | None
 
 
+class NewOwnApplicationView(OwnApplicationView):
+    """An application as it is made: the only time that the secret of its client is shown."""
+
+    client_secret: Annotated[str, Field(repr=False)] = ""
+
+
+class GrantedScopesView(Output):
+    """The scopes that an application's client was granted by its DCR provider."""
+
+    scopes: list[str]
+
+
 class ApplicationDeveloperView(Output):
     """A developer who can reach an application."""
 

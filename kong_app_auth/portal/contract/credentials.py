@@ -58,6 +58,30 @@ class NewCredentialView(CredentialView):
     credential: Annotated[str, Field(repr=False)]
 
 
+class ClientSecretView(Output):
+    """A secret of an application's client at a DCR provider, in a list."""
+
+    type: str = "client_secret"
+    id: str
+    display_name: str | None
+    client_id: str
+    created_at: Moment
+    expires_at: Moment | None
+
+
+class NewClientSecretView(ClientSecretView):
+    """A secret as it is made: the only time that it is shown."""
+
+    client_secret: Annotated[str, Field(repr=False)]
+
+
+class RenewedSecretView(Output):
+    """The answer of `regenerate-application-secret`: the only one that holds the secret."""
+
+    client_id: str
+    client_secret: Annotated[str, Field(repr=False)]
+
+
 class CredentialUsageView(Output):
     """When a key was last let in by a gateway; null for never, or not known yet."""
 

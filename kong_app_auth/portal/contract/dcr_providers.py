@@ -7,7 +7,8 @@ from pydantic import Field, StringConstraints
 from kong_app_auth.portal.contract.common import Input, Labels, LabelsUpdate, Moment, Output
 from kong_app_auth.portal.contract.urls import WebUrl
 
-ProviderType = Literal["auth0", "azureAd", "curity", "okta", "http", "kongIdentity"]
+ProviderType = Literal["auth0", "azureAd", "curity", "okta", "http", "kongIdentity", "rfc7591"]
+"""`rfc7591` is beyond Konnect: any provider with open or token-protected registration."""
 Name = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 Setting = Annotated[str, StringConstraints(max_length=256)]
 SecretSetting = Annotated[str, StringConstraints(max_length=256), Field(repr=False)]
@@ -27,6 +28,8 @@ class DcrConfig(Input):
     disable_event_hooks: bool = False
     disable_refresh_secret: bool = False
     allow_multiple_credentials: bool = False
+    registration_endpoint: WebUrl | None = None
+    initial_access_token: Annotated[str, StringConstraints(max_length=4096), Field(repr=False)] = ""
 
 
 class CreateProvider(Input):

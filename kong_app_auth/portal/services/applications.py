@@ -3,7 +3,7 @@
 An application holds one auth strategy for good: one that an API is published with in its portal, or the portal's
 default, which is taken where none is named. An application of an OpenID Connect strategy without a DCR provider brings
 the `client_id` of a client that its developer has made at the identity provider; it is the only one of its strategy
-with it, for a token must lead to one application.
+with it, for a token must lead to one application. With a DCR provider the portal makes the client: `dcr_creation`.
 """
 
 from sqlalchemy import func, select
@@ -18,6 +18,7 @@ from kong_app_auth.portal.contract.applications import (
 from kong_app_auth.portal.contract.common import merged
 from kong_app_auth.portal.errors import Conflict, Forbidden, invalid
 from kong_app_auth.portal.services import ownership
+from kong_app_auth.portal.services.dcr_clients import chooses_scopes
 from kong_app_auth.portal.services.departures import forget_application
 from kong_app_auth.portal.services.portals import the_portal
 from kong_app_auth.portal.store.apis import Publication
@@ -29,29 +30,29 @@ from kong_app_auth.portal.store.teams import Team
 from kong_app_auth.portal.transaction import Transaction
 
 
-def create_for_owner(tx: Transaction, portal_id: str, wanted: CreateApplicationForOwner) -> Application:
-    """Make an application for a developer or a team, as an operator.
+def for_owner(tx: Transaction, portal_id: str, wanted: CreateApplicationForOwner) -> Application:
+    """Check an application for a developer or a team, as an operator; it is made by `dcr_creation.create`.
 
     Raises NotFound, Invalid, Conflict; Forbidden where the owner has as many as one may have.
     """
     portal = the_portal(tx, portal_id)
     owner = ownership.owner_in(tx, portal.id, wanted.owner.type, wanted.owner.id)
     strategy = _strategy(tx, portal, wanted.auth_strategy_id)
-    if wanted.dcr_client_id is not None:
-        raise invalid("dcr_client_id", "is for auth strategies with a DCR provider")
     application = Application(
         portal_id=portal.id,
         name=wanted.name,
         description=wanted.description,
         labels=merged({}, wanted.labels),
+        scopes=[],
         client_id=_client_id(tx, strategy, wanted.client_id, None),
         auth_strategy=strategy,
     )
-    return _add(tx, application, owner)
+    _give(tx, application, owner)
+    return application
 
 
-def create_own(tx: Transaction, portal_id: str, developer_id: str, wanted: CreateOwnApplication) -> Application:
-    """Make an application of a developer's own, or of one of the developer's teams.
+def of_own(tx: Transaction, portal_id: str, developer_id: str, wanted: CreateOwnApplication) -> Application:
+    """Check an application of a developer's own, or of a team of the developer's; `dcr_creation.create` makes it.
 
     Raises Invalid, Conflict; Forbidden where the owner has as many as one may have.
     """
@@ -65,11 +66,12 @@ def create_own(tx: Transaction, portal_id: str, developer_id: str, wanted: Creat
         description=wanted.description,
         redirect_uri=wanted.redirect_uri,
         labels={},
-        scopes=_scopes(wanted.scopes),
+        scopes=_scopes(strategy, wanted.scopes),
         client_id=_client_id(tx, strategy, wanted.client_id, None),
         auth_strategy=strategy,
     )
-    return _add(tx, application, owner)
+    _give(tx, application, owner)
+    return application
 
 
 def change_owner(tx: Transaction, portal_id: str, application_id: str, wanted: UpdateApplicationOwner) -> Application:
@@ -90,8 +92,8 @@ def update_own(
     for name, value in wanted.given("name", "description", "redirect_uri").items():
         setattr(application, name, value)
     if "scopes" in wanted.model_fields_set:
-        application.scopes = _scopes(wanted.scopes)
-    if "client_id" in wanted.model_fields_set:
+        application.scopes = _scopes(application.auth_strategy, wanted.scopes)
+    if "client_id" in wanted.model_fields_set and wanted.client_id != application.client_id:
         application.client_id = _client_id(tx, application.auth_strategy, wanted.client_id, application.id)
     if "team_id" in wanted.model_fields_set and wanted.team_id != application.team_id:
         owner: Developer | Team = ownership.the_developer(tx, portal_id, developer_id)
@@ -105,13 +107,6 @@ def update_own(
 def delete(tx: Transaction, application: Application) -> None:
     """Delete an application with its registrations and credentials."""
     forget_application(tx, application)
-
-
-def _add(tx: Transaction, application: Application, owner: Developer | Team) -> Application:
-    _give(tx, application, owner)
-    tx.session.add(application)
-    tx.session.flush()
-    return application
 
 
 def _give(tx: Transaction, application: Application, owner: Developer | Team) -> None:
@@ -137,14 +132,15 @@ def _strategy(tx: Transaction, portal: Portal, strategy_id: str | None) -> AuthS
     by_default = wanted == portal.default_application_auth_strategy_id
     if strategy is None or not (by_default or tx.session.scalar(used.limit(1)) is not None):
         raise invalid("auth_strategy_id", "is no auth strategy of this portal", "missing_reference")
-    if strategy.dcr_provider_id is not None:
-        # The portal does not talk to identity providers yet: better no application than one without a client.
-        raise invalid("auth_strategy_id", "needs dynamic client registration, which this portal does not offer yet")
     return strategy
 
 
 def _client_id(tx: Transaction, strategy: AuthStrategy, client_id: str | None, own_id: str | None) -> str | None:
     """Check the client id of an application with `strategy`. Raises Invalid, Conflict."""
+    if strategy.dcr_provider_id is not None:
+        if not client_id:
+            return None
+        raise invalid("client_id", "is given by the identity provider with this auth strategy")
     if not client_id:
         if strategy.strategy_type == "openid_connect":
             raise invalid("client_id", "is needed: the id of your client at the identity provider", "required")
@@ -158,7 +154,10 @@ def _client_id(tx: Transaction, strategy: AuthStrategy, client_id: str | None, o
     return client_id
 
 
-def _scopes(scopes: list[str]) -> list[str]:
-    if scopes:
+def _scopes(strategy: AuthStrategy, scopes: list[str]) -> list[str]:
+    if scopes and not chooses_scopes(strategy.dcr_provider):
         raise invalid("scopes", "cannot be chosen with this application's auth strategy")
-    return []
+    available = strategy.config.get("scopes") or ()
+    if strange := [scope for scope in scopes if scope not in available]:
+        raise invalid("scopes", f"are not all available: {strange[0][:128]}")
+    return list(dict.fromkeys(scopes))

@@ -26,9 +26,7 @@ def all_registrations(tx: Transaction) -> Select[Registration]:
         select(Registration)
         .join(Portal, Portal.id == Registration.portal_id)
         .where(Portal.region == tx.region)
-        .options(
-            joinedload(Registration.api), joinedload(Registration.application).joinedload(Application.developer)
-        )
+        .options(joinedload(Registration.api), joinedload(Registration.application).joinedload(Application.developer))
     )
 
 

@@ -7,9 +7,12 @@ import msgspec
 from sqlalchemy import Select, exists, select
 from sqlalchemy.orm import undefer
 
+from kong_app_auth.oidc.dcr.provider import DcrFailed
 from kong_app_auth.portal.contract.common import merged
 from kong_app_auth.portal.contract.dcr_providers import CreateProvider, DcrConfig, UpdateProvider
 from kong_app_auth.portal.errors import Forbidden, Invalid, InvalidParameter, NotFound, invalid
+from kong_app_auth.portal.services.callers import Caller
+from kong_app_auth.portal.services.dcr_connections import connect
 from kong_app_auth.portal.store.strategies import AuthStrategy, DcrProvider
 from kong_app_auth.portal.transaction import Transaction
 
@@ -35,6 +38,9 @@ SHAPES: Final = {
         frozenset({"api_key"}),
     ),
     "kongIdentity": Shape(),
+    "rfc7591": Shape(
+        (), {"registration_endpoint": None, "initial_access_token": None}, frozenset({"initial_access_token"})
+    ),
 }
 
 
@@ -78,7 +84,11 @@ def create(tx: Transaction, wanted: CreateProvider) -> DcrProvider:
         display_name=wanted.display_name or None,
         provider_type=wanted.provider_type,
         issuer=wanted.issuer,
-        config={**shape.optional, **{name: settings[name] for name in settings if name not in shape.secret}},
+        config={
+            name: settings.get(name, shape.optional.get(name))
+            for name in dict.fromkeys((*shape.optional, *settings))
+            if name not in shape.secret
+        },
         secrets=_sealed(tx, {name: settings[name] for name in settings if name in shape.secret}),
         labels=dict(wanted.labels),
     )
@@ -103,6 +113,16 @@ def update(tx: Transaction, provider_id: str, wanted: UpdateProvider) -> DcrProv
             provider.secrets = _sealed(tx, {**secrets_of(tx, provider), **new})
     tx.session.flush()
     return provider
+
+
+def verify(caller: Caller, provider_id: str) -> tuple[str, ...]:
+    """Try a provider's settings; give what is wrong with them, in sentences. No client is made. Raises NotFound."""
+    with caller.read() as tx:
+        try:
+            provider = connect(tx, caller.plane.outgoing, the_provider(tx, provider_id))
+        except DcrFailed as failed:
+            return (failed.detail,)
+    return provider.verify()
 
 
 def delete(tx: Transaction, provider_id: str) -> None:

@@ -54,6 +54,15 @@ def not_enforced(tx: Transaction) -> list[tuple[KongService, str | None]]:
     return [(service, api_id) for service, api_id in tx.session.execute(statement)]
 
 
+def states_of(tx: Transaction, service_ids: Iterable[str | None]) -> dict[str, KongService]:
+    """Give how the plugin stands on Gateway Services, by their ids; one that no daemon speaks of is not in it."""
+    ids = [one for one in service_ids if one is not None]
+    if not ids:
+        return {}
+    statement = select(KongService).where(KongService.region == tx.region, KongService.service_id.in_(ids))
+    return {one.service_id: one for one in tx.session.scalars(statement)}
+
+
 def sync_errors(tx: Transaction, implementations: Iterable[Implementation]) -> dict[str, dict[str, Any]]:
     """Give what is wrong at Gateway Services, by their ids, for the implementations that name one."""
     ids = [one.service_id for one in implementations if one.service_id is not None]

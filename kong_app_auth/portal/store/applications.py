@@ -15,8 +15,9 @@ from kong_app_auth.portal.store.strategies import AuthStrategy
 class Application(Entity):
     """An application of a developer or of a team; it holds one auth strategy.
 
-    `client_id` names it at the identity provider, or in another system. `registration_count` is loaded when it is asked
-    for.
+    `client_id` names it at the identity provider, or in another system. `scopes` are those that its developer asked
+    for, `granted_scopes` those that a DCR provider gave (None: it does not tell). `registration_count` is loaded when
+    it is asked for.
     """
 
     __tablename__ = "applications"
@@ -33,6 +34,7 @@ class Application(Entity):
     redirect_uri: Mapped[str | None] = mapped_column(String(2048))
     labels: Mapped[dict[str, Any]] = mapped_column(default=dict)
     scopes: Mapped[list[str]] = mapped_column(default=list)
+    granted_scopes: Mapped[list[str] | None]
     client_id: Mapped[str | None] = mapped_column(String(255))
     auth_strategy_id: Mapped[str] = mapped_column(Id, ForeignKey("auth_strategies.id"), index=True)
     developer_id: Mapped[str | None] = mapped_column(Id, ForeignKey("developers.id"), index=True)

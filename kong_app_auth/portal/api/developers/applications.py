@@ -9,14 +9,20 @@ from sqlalchemy.orm import selectinload
 from kong_app_auth.portal.api.listing import Field, FieldKind, Listing, Query
 from kong_app_auth.portal.api.routes import router
 from kong_app_auth.portal.api.security import Member
-from kong_app_auth.portal.contract.applications import CreateOwnApplication, OwnApplicationView, UpdateOwnApplication
+from kong_app_auth.portal.contract.applications import (
+    CreateOwnApplication,
+    GrantedScopesView,
+    NewOwnApplicationView,
+    OwnApplicationView,
+    UpdateOwnApplication,
+)
 from kong_app_auth.portal.contract.common import ListOf
 from kong_app_auth.portal.errors import Unprocessable, invalid
-from kong_app_auth.portal.services import applications, ownership
+from kong_app_auth.portal.services import applications, dcr_creation, ownership
 from kong_app_auth.portal.store import ids
 from kong_app_auth.portal.store.applications import Application
 from kong_app_auth.portal.store.base import Id
-from kong_app_auth.portal.views.applications import own_application_view
+from kong_app_auth.portal.views.applications import new_own_application_view, own_application_view
 
 routes = router("/api/v3/applications", "Own applications")
 
@@ -52,10 +58,16 @@ def list_applications(access: Member, query: Annotated[Query, Depends(_query)]) 
 
 
 @routes.post("", status_code=201)
-def create_application(access: Member, wanted: CreateOwnApplication) -> OwnApplicationView:
-    """`create-application`. The strategy is one that an API is published with here, or the portal's default."""
-    with access.write() as tx:
-        return own_application_view(applications.create_own(tx, access.portal.id, access.developer_id, wanted))
+def create_application(access: Member, wanted: CreateOwnApplication) -> NewOwnApplicationView:
+    """`create-application`. The strategy is one that an API is published with here, or the portal's default.
+
+    The secret of a client that was made for it is in this answer only.
+    """
+    return dcr_creation.create(
+        access,
+        lambda tx: applications.of_own(tx, access.portal.id, access.developer_id, wanted),
+        new_own_application_view,
+    )
 
 
 @routes.get("/{application_id}")
@@ -82,8 +94,10 @@ def delete_application(access: Member, application_id: str) -> None:
 
 
 @routes.get("/{application_id}/granted-scopes")
-def get_application_granted_scopes(access: Member, application_id: str) -> None:
-    """`get-application-granted-scopes`: only DCR providers know scopes of an application, and there is none yet."""
+def get_application_granted_scopes(access: Member, application_id: str) -> GrantedScopesView:
+    """`get-application-granted-scopes`: those that the DCR provider gave, where it tells."""
     with access.read() as tx:
-        ownership.application_of(tx, access.portal.id, access.developer_id, application_id)
-        raise Unprocessable("This feature is not supported by the application.")
+        application = ownership.application_of(tx, access.portal.id, access.developer_id, application_id)
+        if application.granted_scopes is None:
+            raise Unprocessable("This feature is not supported by the application.")
+        return GrantedScopesView(scopes=application.granted_scopes)

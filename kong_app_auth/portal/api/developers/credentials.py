@@ -7,22 +7,31 @@ from fastapi import Depends, Response
 
 from kong_app_auth.portal.api.listing import Listing, Query
 from kong_app_auth.portal.api.routes import router
+from kong_app_auth.portal.api.secrets_listing import secrets_page
 from kong_app_auth.portal.api.security import Member, PortalAccess
 from kong_app_auth.portal.contract.common import ListOf
 from kong_app_auth.portal.contract.credentials import (
+    ClientSecretView,
     CreateCredential,
     CredentialUsageView,
     CredentialView,
+    NewClientSecretView,
     NewCredentialView,
+    RenewedSecretView,
     RotateCredential,
     UpdateCredential,
 )
-from kong_app_auth.portal.services import credentials
+from kong_app_auth.portal.services import credentials, dcr_credentials
 from kong_app_auth.portal.services.ownership import application_of
 from kong_app_auth.portal.store.applications import Application
 from kong_app_auth.portal.store.credentials import Credential
 from kong_app_auth.portal.transaction import Transaction
-from kong_app_auth.portal.views.credentials import credential_usage_view, credential_view, new_credential_view
+from kong_app_auth.portal.views.credentials import (
+    credential_usage_view,
+    credential_view,
+    new_client_secret_view,
+    new_credential_view,
+)
 
 routes = router("/api/v3/applications/{application_id}", "Own credentials")
 
@@ -36,16 +45,27 @@ def _application(tx: Transaction, access: PortalAccess, application_id: str) -> 
 @routes.get("/credentials")
 def list_credentials(
     access: Member, application_id: str, query: Annotated[Query, Depends(_LIST)]
-) -> ListOf[CredentialView]:
-    """`list-credentials`."""
+) -> ListOf[CredentialView] | ListOf[ClientSecretView]:
+    """`list-credentials`: keys, or the secrets of the client that was made for the application."""
     with access.read() as tx:
-        found = credentials.credentials_of(_application(tx, access, application_id))
-        return query.page(tx, found, partial(credential_view, now=tx.now))
+        application = _application(tx, access, application_id)
+        if dcr_credentials.has_client(application):
+            return secrets_page(tx, query, application)
+        return query.page(tx, credentials.credentials_of(application), partial(credential_view, now=tx.now))
 
 
 @routes.post("/credentials", status_code=201)
-def create_credential(access: Member, application_id: str, wanted: CreateCredential | None = None) -> NewCredentialView:
-    """`create-credential`. The answer is the only one that holds the key."""
+def create_credential(
+    access: Member, application_id: str, wanted: CreateCredential | None = None
+) -> NewCredentialView | NewClientSecretView:
+    """`create-credential`. The answer is the only one that holds the key, or the client's new secret."""
+    with access.read() as tx:
+        has_client = dcr_credentials.has_client(_application(tx, access, application_id))
+    if has_client:
+        name = None if wanted is None else wanted.display_name
+        return dcr_credentials.add(
+            access, lambda tx: _application(tx, access, application_id), name, new_client_secret_view
+        )
     with access.write() as tx:
         return new_credential_view(credentials.create(tx, _application(tx, access, application_id), wanted), tx.now)
 
@@ -54,14 +74,22 @@ def create_credential(access: Member, application_id: str, wanted: CreateCredent
 def update_credential(access: Member, application_id: str, credential_id: str, wanted: UpdateCredential) -> None:
     """`update-credential`."""
     with access.write() as tx:
-        credentials.rename(tx, _application(tx, access, application_id), credential_id, wanted)
+        application = _application(tx, access, application_id)
+        if dcr_credentials.has_client(application):
+            dcr_credentials.rename(tx, application, credential_id, wanted.display_name)
+        else:
+            credentials.rename(tx, application, credential_id, wanted)
 
 
 @routes.delete("/credentials/{credential_id}", status_code=204)
 def delete_credential(access: Member, application_id: str, credential_id: str) -> None:
     """`delete-credential`."""
     with access.write() as tx:
-        credentials.remove(tx, _application(tx, access, application_id), credential_id)
+        application = _application(tx, access, application_id)
+        if dcr_credentials.has_client(application):
+            dcr_credentials.remove(tx, application, credential_id)
+        else:
+            credentials.remove(tx, application, credential_id)
 
 
 @routes.post("/credentials/{credential_id}/rotate", status_code=201)
@@ -86,7 +114,14 @@ def get_credential_usage(access: Member, application_id: str, credential_id: str
 
 
 @routes.post("/regenerate-secret", status_code=201)
-def regenerate_application_secret(access: Member, application_id: str) -> None:
-    """`regenerate-application-secret`: keys are rotated instead, and self-managed clients are not ours to change."""
+def regenerate_application_secret(access: Member, application_id: str) -> RenewedSecretView:
+    """`regenerate-application-secret`: of the client that was made for the application.
+
+    Keys are rotated instead, and a client that its developer brought is not ours to change.
+    """
     with access.read() as tx:
-        credentials.refuse_new_secret(tx, _application(tx, access, application_id))
+        application = _application(tx, access, application_id)
+        if not dcr_credentials.has_client(application):
+            credentials.refuse_new_secret(tx, application)
+    client_id, secret = dcr_credentials.renew(access, lambda tx: _application(tx, access, application_id))
+    return RenewedSecretView(client_id=client_id, client_secret=secret)

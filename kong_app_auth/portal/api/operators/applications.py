@@ -16,7 +16,7 @@ from kong_app_auth.portal.contract.applications import (
     UpdateApplicationOwner,
 )
 from kong_app_auth.portal.contract.common import ListOf
-from kong_app_auth.portal.services import applications, ownership
+from kong_app_auth.portal.services import applications, dcr_creation, ownership
 from kong_app_auth.portal.store.applications import Application
 from kong_app_auth.portal.store.base import Id
 from kong_app_auth.portal.store.developers import Developer
@@ -65,9 +65,13 @@ def list_applications(
 
 @routes.post("", status_code=201)
 def create_application(access: Writer, portal_id: str, wanted: CreateApplicationForOwner) -> ApplicationView:
-    """`create-application`."""
-    with access.write() as tx:
-        return application_view(applications.create_for_owner(tx, portal_id, wanted))
+    """`create-application`. With a DCR provider its client is made there too, or `dcr_client_id` is taken over."""
+    return dcr_creation.create(
+        access,
+        lambda tx: applications.for_owner(tx, portal_id, wanted),
+        lambda application, _secret: application_view(application),
+        wanted.dcr_client_id,
+    )
 
 
 @routes.get("/{application_id}")

@@ -7,10 +7,16 @@ from fastapi import Depends
 
 from kong_app_auth.portal.api.listing import Listing, Query
 from kong_app_auth.portal.api.routes import router
+from kong_app_auth.portal.api.secrets_listing import secrets_page
 from kong_app_auth.portal.api.security import Reader, Writer
 from kong_app_auth.portal.contract.common import ListOf
-from kong_app_auth.portal.contract.credentials import CredentialUsageView, CredentialView, ImportCredential
-from kong_app_auth.portal.services import credentials
+from kong_app_auth.portal.contract.credentials import (
+    ClientSecretView,
+    CredentialUsageView,
+    CredentialView,
+    ImportCredential,
+)
+from kong_app_auth.portal.services import credentials, dcr_credentials
 from kong_app_auth.portal.services.ownership import application_in
 from kong_app_auth.portal.store.credentials import Credential
 from kong_app_auth.portal.views.credentials import credential_usage_view, credential_view
@@ -23,10 +29,12 @@ _LIST = Listing(tie=Credential.id, default=(Credential.created_at,))
 @routes.get("")
 def list_credentials(
     access: Reader, portal_id: str, application_id: str, query: Annotated[Query, Depends(_LIST)]
-) -> ListOf[CredentialView]:
-    """`list-credentials-by-application`."""
+) -> ListOf[CredentialView] | ListOf[ClientSecretView]:
+    """`list-credentials-by-application`: keys, or the secrets of the client that was made for the application."""
     with access.read() as tx:
         application = application_in(tx, portal_id, application_id)
+        if dcr_credentials.has_client(application):
+            return secrets_page(tx, query, application)
         return query.page(tx, credentials.credentials_of(application), partial(credential_view, now=tx.now))
 
 

@@ -9,14 +9,15 @@ from sqlalchemy.orm import joinedload
 from kong_app_auth.portal.api.routes import router
 from kong_app_auth.portal.contract.applications import CreateOwnApplication
 from kong_app_auth.portal.contract.registrations import CreateOwnRegistration
-from kong_app_auth.portal.errors import Conflict, Forbidden, Invalid, Refused, invalid
-from kong_app_auth.portal.services import applications, catalogue, ownership, registration_fields, registrations
+from kong_app_auth.portal.errors import Conflict, Forbidden, Invalid, Refused, Unavailable, invalid
+from kong_app_auth.portal.services import catalogue, ownership, registration_fields, registrations
 from kong_app_auth.portal.services.portals import the_portal
 from kong_app_auth.portal.store.applications import Application, RegistrationField
 from kong_app_auth.portal.store.strategies import AuthStrategy
 from kong_app_auth.portal.transaction import Transaction
 from kong_app_auth.portal.views.catalogue import catalogue_api
 from kong_app_auth.portal.views.strategies import credential_type, portal_strategy_view, shown_name
+from kong_app_auth.portal.web.developers import clients
 from kong_app_auth.portal.web.forms import DeveloperForm, Form, checked, errors_of, first_time
 from kong_app_auth.portal.web.rendering import render, see_other
 from kong_app_auth.portal.web.sessions import Developer, PageAccess
@@ -32,6 +33,9 @@ _KINDS = {
     "client_credentials": "OAuth clients made by this portal",
     "self_managed_client_credentials": "OAuth clients that you make yourself",
 }
+
+
+_FLASHES = {registrations.APPROVED: "registered", registrations.PENDING: "asked"}
 
 
 class Choice(msgspec.Struct, frozen=True):
@@ -52,6 +56,7 @@ def show_access(access: Developer, api: str, application: str = "") -> Response:
 @routes.post("", response_class=Response)
 def get_access(access: Developer, api: str, form: DeveloperForm) -> Response:
     """Make the application, if it is a new one, and register it with the API."""
+    made: clients.Made | None = None
     answers = {name[7:]: form.text(name) for name, _ in form.kept() if name.startswith("fields.")}
     try:
         with access.read() as tx:
@@ -63,19 +68,25 @@ def get_access(access: Developer, api: str, form: DeveloperForm) -> Response:
         application_id = form.text("application")
         if not application_id:
             raise invalid("application", "is needed: choose an application, or a new one")
-        new = _new(form, strategy_id) if application_id == NEW else None
-        with access.write() as tx:
-            if not first_time(tx, access, form):
+        if application_id == NEW:
+            made = clients.make_application(access, form, _new(form, strategy_id))
+            if made is None:
                 return see_other(access.request, "/applications", "already")
-            if new is not None:
-                application = applications.create_own(tx, access.portal.id, access.developer_id, new)
-            else:
-                application = ownership.application_of(tx, access.portal.id, access.developer_id, application_id)
-            status = registrations.create_own(tx, application, access.developer_id, wanted).status
-            application_id = application.id
-    except (Invalid, Conflict, Forbidden) as wrong:
+    except (Invalid, Conflict, Forbidden, Unavailable) as wrong:
         return _page(access, api, form, 422, _errors(wrong))
-    flash = "registered" if status == registrations.APPROVED else "asked"
+    application_id = application_id if made is None else made.id
+    try:
+        with access.write() as tx:
+            if made is None and not first_time(tx, access, form):
+                return see_other(access.request, f"/applications/{application_id}", "already")
+            application = ownership.application_of(tx, access.portal.id, access.developer_id, application_id)
+            flash = _FLASHES[registrations.create_own(tx, application, access.developer_id, wanted).status]
+    except (Invalid, Conflict, Forbidden) as wrong:
+        if made is None or not isinstance(wrong, Conflict):
+            return _page(access, api, form, 422, _errors(wrong))
+        flash = "already"  # the form was sent twice, and the first one has registered the application
+    if made is not None and made.client_secret is not None:
+        return clients.secret_page(access, made.id, made.client_secret)
     return see_other(access.request, f"/applications/{application_id}", flash)
 
 

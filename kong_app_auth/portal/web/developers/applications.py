@@ -4,13 +4,12 @@ from typing import Any
 
 import msgspec
 from fastapi import Response
-from sqlalchemy import select
 from sqlalchemy.orm import joinedload, undefer
 
 from kong_app_auth.portal.api.routes import router
 from kong_app_auth.portal.contract.applications import CreateOwnApplication, UpdateOwnApplication
-from kong_app_auth.portal.errors import Conflict, Forbidden, Invalid
-from kong_app_auth.portal.services import applications, ownership, registrations, strategies
+from kong_app_auth.portal.errors import Conflict, Forbidden, Invalid, Unavailable
+from kong_app_auth.portal.services import applications, dcr_credentials, ownership, registrations, strategies
 from kong_app_auth.portal.services.portals import the_portal
 from kong_app_auth.portal.store.apis import Api
 from kong_app_auth.portal.store.applications import Application, Registration
@@ -19,9 +18,8 @@ from kong_app_auth.portal.store.teams import Team
 from kong_app_auth.portal.transaction import Transaction
 from kong_app_auth.portal.views.applications import own_application_view
 from kong_app_auth.portal.views.strategies import credential_type, portal_strategy_view, shown_name
-from kong_app_auth.portal.web.developers import keys
-from kong_app_auth.portal.web.developers.catalogue import Source, newest
-from kong_app_auth.portal.web.forms import DeveloperForm, Form, checked, errors_of, first_time
+from kong_app_auth.portal.web.developers import clients, keys
+from kong_app_auth.portal.web.forms import DeveloperForm, Form, checked, errors_of
 from kong_app_auth.portal.web.paging import page_of
 from kong_app_auth.portal.web.rendering import render, see_other
 from kong_app_auth.portal.web.sessions import Developer, PageAccess
@@ -85,13 +83,14 @@ def create(access: Developer, form: DeveloperForm) -> Response:
     values |= {name: form.text(name) for name in ("client_id", "team_id", "auth_strategy_id") if form.optional(name)}
     try:
         wanted = checked(CreateOwnApplication, values)
-        with access.write() as tx:
-            if not first_time(tx, access, form):
-                return see_other(access.request, "/applications", "already")
-            made = applications.create_own(tx, access.portal.id, access.developer_id, wanted).id
-    except (Invalid, Conflict, Forbidden) as wrong:
+        made = clients.make_application(access, form, wanted)
+    except (Invalid, Conflict, Forbidden, Unavailable) as wrong:
         return _new(access, form, 422, errors_of(wrong))
-    return see_other(access.request, f"/applications/{made}", "created")
+    if made is None:
+        return see_other(access.request, "/applications", "already")
+    if made.client_secret is not None:
+        return clients.secret_page(access, made.id, made.client_secret)
+    return see_other(access.request, f"/applications/{made.id}", "created")
 
 
 @routes.get("/{application_id}", response_class=Response)
@@ -158,7 +157,7 @@ def application_page(
     with access.read() as tx:
         one = ownership.application_of(tx, access.portal.id, access.developer_id, application_id)
         registered = _registered(tx, one)
-        source = callable_api(tx, one)[1]
+        source = keys.callable_api(tx, one)[1]
         is_keyed = one.auth_strategy.strategy_type == "key_auth"
         context: dict[str, Any] = {
             "application": own_application_view(one),
@@ -168,11 +167,13 @@ def application_page(
             "keys": keys.keys_of(tx, one) if is_keyed else None,
             "most": access.plane.configuration.max_credentials,
             "issuer": None if is_keyed else one.auth_strategy.config.get("issuer"),
+            "secrets": keys.secrets_of(tx, one) if dcr_credentials.has_client(one) else None,
             "scopes": [] if is_keyed else list(one.auth_strategy.config.get("scopes") or ()),
         }
-    gateway = access.plane.configuration.gateway_urls.get(access.portal.region)
-    context["gateway"] = gateway
-    context["client"] = None if is_keyed else keys.client_help(access, context, gateway, source)
+    client_id: str = context["application"].client_id
+    context["client"] = (
+        None if is_keyed else keys.client_help(access, context["issuer"], client_id, context["scopes"], source)
+    )
     context |= {"new_key_name": "", "errors": errors or {}, **more}
     return render(access, site_of(access), "developers/application.html", status, **context)
 
@@ -190,18 +191,6 @@ def _registered(tx: Transaction, application: Application) -> list[Registered]:
         )
         for one in found
     ]
-
-
-def callable_api(tx: Transaction, application: Application) -> tuple[bool, Source | None]:
-    """Say whether the application may call any API, and give the specification of the first one."""
-    first = tx.session.scalar(
-        select(Registration.api_id)
-        .join(Api, Api.id == Registration.api_id)
-        .where(Registration.application_id == application.id, Registration.status == registrations.APPROVED)
-        .order_by(Api.name, Registration.id)
-        .limit(1)
-    )
-    return first is not None, None if first is None else newest(tx, first)
 
 
 def _teams(tx: Transaction, access: PageAccess) -> dict[str, str]:

@@ -9,13 +9,14 @@ from kong_app_auth.portal.contract.credentials import (
     RotateCredential,
     UpdateCredential,
 )
-from kong_app_auth.portal.errors import Conflict, Forbidden, Invalid, Refused, invalid
-from kong_app_auth.portal.services import credentials, ownership
+from kong_app_auth.portal.errors import Conflict, Forbidden, Invalid, Refused, Unavailable, invalid
+from kong_app_auth.portal.services import credentials, dcr_credentials, ownership
 from kong_app_auth.portal.store.applications import Application
 from kong_app_auth.portal.store.credentials import Credential
 from kong_app_auth.portal.transaction import Transaction
-from kong_app_auth.portal.web.developers.applications import application_page, callable_api
-from kong_app_auth.portal.web.developers.keys import call_with_key
+from kong_app_auth.portal.web.developers import clients
+from kong_app_auth.portal.web.developers.applications import application_page
+from kong_app_auth.portal.web.developers.keys import call_with_key, callable_api
 from kong_app_auth.portal.web.forms import DeveloperForm, Form, checked, errors_of, first_time, once_of
 from kong_app_auth.portal.web.rendering import render, see_other
 from kong_app_auth.portal.web.sessions import Developer, PageAccess
@@ -40,11 +41,15 @@ def create(access: Developer, application_id: str, form: DeveloperForm) -> Respo
     """Make a key. The answer shows it, and no other page does."""
     try:
         wanted = checked(CreateCredential, {"display_name": form.optional("display_name")})
+        with access.read() as tx:
+            has_client = dcr_credentials.has_client(_application(tx, access, application_id))
+        if has_client:
+            return clients.add_secret(access, application_id, form, wanted.display_name)
         with access.write() as tx:
             application = _application(tx, access, application_id)
             if first_time(tx, access, form):
                 _keep(access, form, credentials.create(tx, application, wanted))
-    except (Invalid, Forbidden) as wrong:
+    except (Invalid, Forbidden, Conflict, Unavailable) as wrong:
         return application_page(access, application_id, 422, errors_of(wrong), new_key_name=form.text("display_name"))
     return _shown(access, application_id, form)
 
@@ -85,7 +90,11 @@ def rename(access: Developer, application_id: str, credential_id: str, form: Dev
     try:
         wanted = checked(UpdateCredential, {"display_name": form.text("display_name")})
         with access.write() as tx:
-            credentials.rename(tx, _application(tx, access, application_id), credential_id, wanted)
+            application = _application(tx, access, application_id)
+            if dcr_credentials.has_client(application):
+                dcr_credentials.rename(tx, application, credential_id, wanted.display_name)
+            else:
+                credentials.rename(tx, application, credential_id, wanted)
     except Invalid as wrong:
         return _rename(access, application_id, credential_id, form.text("display_name"), wrong)
     return see_other(access.request, f"/applications/{application_id}", "renamed")
@@ -95,7 +104,11 @@ def rename(access: Developer, application_id: str, credential_id: str, form: Dev
 def delete(access: Developer, application_id: str, credential_id: str, form: DeveloperForm) -> Response:  # noqa: ARG001
     """Delete a key: gateways refuse it within a second."""
     with access.write() as tx:
-        credentials.remove(tx, _application(tx, access, application_id), credential_id)
+        application = _application(tx, access, application_id)
+        if dcr_credentials.has_client(application):
+            dcr_credentials.remove(tx, application, credential_id)
+        else:
+            credentials.remove(tx, application, credential_id)
     return see_other(access.request, f"/applications/{application_id}", "key-deleted")
 
 
@@ -137,8 +150,14 @@ def _one(access: PageAccess, application_id: str, credential_id: str) -> tuple[s
     """The names of an application and of its key, and whether the key is active. Raises NotFound."""
     with access.read() as tx:
         application = _application(tx, access, application_id)
+        if dcr_credentials.has_client(application):
+            return application.name, _name_of_secret(tx, application, credential_id), False
         credential = credentials.the_credential(tx, application, credential_id)
         return application.name, credential.display_name, credentials.status(credential, tx.now) == "active"
+
+
+def _name_of_secret(tx: Transaction, application: Application, secret_id: str) -> str:
+    return dcr_credentials.the_secret(tx, application, secret_id).display_name or dcr_credentials.DEFAULT_NAME
 
 
 def _rotate(

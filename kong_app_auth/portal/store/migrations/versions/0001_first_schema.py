@@ -274,6 +274,35 @@ def upgrade() -> None:
         sa.UniqueConstraint("region", "service_id", name=op.f("uq_implementations_region_service_id")),
     )
     op.create_table(
+        "oauth_clients",
+        sa.Column("id", sa.Uuid(as_uuid=False), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("region", sa.String(length=32), nullable=False),
+        sa.Column("dcr_provider_id", sa.Uuid(as_uuid=False), nullable=False),
+        sa.Column("auth_strategy_id", sa.Uuid(as_uuid=False), nullable=False),
+        sa.Column("portal_id", sa.Uuid(as_uuid=False), nullable=False),
+        sa.Column("application_id", sa.Uuid(as_uuid=False), nullable=False),
+        sa.Column("name", sa.String(length=255), nullable=False),
+        sa.Column("client_id", sa.String(length=255), nullable=True),
+        sa.Column("registration", sa.Text(), nullable=True),
+        sa.Column("owed", sa.JSON().with_variant(JSONB(), "postgresql"), nullable=False),
+        sa.Column("lease", sa.Uuid(as_uuid=False), nullable=True),
+        sa.Column("leased_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("next_attempt_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("problem", sa.String(length=255), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["dcr_provider_id"], ["dcr_providers.id"], name=op.f("fk_oauth_clients_dcr_provider_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_oauth_clients")),
+        sa.UniqueConstraint("application_id", name=op.f("uq_oauth_clients_application_id")),
+        sa.UniqueConstraint("dcr_provider_id", "client_id", name=op.f("uq_oauth_clients_dcr_provider_id_client_id")),
+    )
+    with op.batch_alter_table("oauth_clients", schema=None) as batch_op:
+        batch_op.create_index("ix_oauth_clients_due", ["region", "next_attempt_at"], unique=False)
+
+    op.create_table(
         "operator_sessions",
         sa.Column("id", sa.Uuid(as_uuid=False), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
@@ -293,6 +322,24 @@ def upgrade() -> None:
     with op.batch_alter_table("operator_sessions", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_operator_sessions_expires_at"), ["expires_at"], unique=False)
         batch_op.create_index(batch_op.f("ix_operator_sessions_operator_token_id"), ["operator_token_id"], unique=False)
+
+    op.create_table(
+        "client_secrets",
+        sa.Column("id", sa.Uuid(as_uuid=False), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("oauth_client_id", sa.Uuid(as_uuid=False), nullable=False),
+        sa.Column("display_name", sa.String(length=255), nullable=True),
+        sa.Column("secret_id", sa.String(length=255), nullable=True),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("leaving", sa.Boolean(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["oauth_client_id"], ["oauth_clients.id"], name=op.f("fk_client_secrets_oauth_client_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_client_secrets")),
+    )
+    with op.batch_alter_table("client_secrets", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_client_secrets_oauth_client_id"), ["oauth_client_id"], unique=False)
 
     op.create_table(
         "portals",
@@ -482,6 +529,7 @@ def upgrade() -> None:
         sa.Column("redirect_uri", sa.String(length=2048), nullable=True),
         sa.Column("labels", sa.JSON().with_variant(JSONB(), "postgresql"), nullable=False),
         sa.Column("scopes", sa.JSON().with_variant(JSONB(), "postgresql"), nullable=False),
+        sa.Column("granted_scopes", sa.JSON().with_variant(JSONB(), "postgresql"), nullable=True),
         sa.Column("client_id", sa.String(length=255), nullable=True),
         sa.Column("auth_strategy_id", sa.Uuid(as_uuid=False), nullable=False),
         sa.Column("developer_id", sa.Uuid(as_uuid=False), nullable=True),
@@ -737,11 +785,19 @@ def downgrade() -> None:
 
     op.drop_table("audit_log_subscriptions")
     op.drop_table("portals")
+    with op.batch_alter_table("client_secrets", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_client_secrets_oauth_client_id"))
+
+    op.drop_table("client_secrets")
     with op.batch_alter_table("operator_sessions", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_operator_sessions_operator_token_id"))
         batch_op.drop_index(batch_op.f("ix_operator_sessions_expires_at"))
 
     op.drop_table("operator_sessions")
+    with op.batch_alter_table("oauth_clients", schema=None) as batch_op:
+        batch_op.drop_index("ix_oauth_clients_due")
+
+    op.drop_table("oauth_clients")
     op.drop_table("implementations")
     with op.batch_alter_table("auth_strategies", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_auth_strategies_dcr_provider_id"))
