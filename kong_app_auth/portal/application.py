@@ -69,6 +69,7 @@ def routers() -> list[APIRouter]:
     from kong_app_auth.portal.api.internal import feed, health, kong_states, reports
     from kong_app_auth.portal.api.operators import (
         apis,
+        appearance,
         applications,
         audit,
         authentication,
@@ -95,6 +96,7 @@ def routers() -> list[APIRouter]:
         feed.routes,
         health.routes,
         portals.routes,
+        appearance.routes,
         apis.routes,
         specifications.routes,
         publications.routes,

@@ -2,16 +2,17 @@
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, ForeignKey, String, Text, UniqueConstraint, exists, func
+from sqlalchemy import ColumnElement, ForeignKey, LargeBinary, String, Text, UniqueConstraint, exists, func
 from sqlalchemy.orm import Mapped, column_property, mapped_column, relationship
 
-from kong_app_auth.portal.store.base import SECRET, Entity, Id
+from kong_app_auth.portal.store.base import SECRET, Base, Entity, Id
 
 
 class Portal(Entity):
     """A place where APIs are published for developers. It belongs to one region, and all that is in it too.
 
-    `slug` names it in paths (`/p/<slug>/`); `custom_domain` is the operator's own host name for it, if any.
+    `slug` names it in paths (`/p/<slug>/`); `custom_domain` is the operator's own host name for it, if any. `accent` is
+    the colour of its pages (`#rrggbb`), `logo_version` names the logo's content; None for the product's own.
     """
 
     __tablename__ = "portals"
@@ -33,6 +34,8 @@ class Portal(Entity):
     auto_approve_applications: Mapped[bool] = mapped_column(default=False)
     notifications_developer_pii_visibility_enabled: Mapped[bool] = mapped_column(default=False)
     labels: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    accent: Mapped[str | None] = mapped_column(String(7))
+    logo_version: Mapped[str | None] = mapped_column(String(16))
 
     canonical_domain: Mapped[str] = column_property(func.coalesce(custom_domain, default_domain))
 
@@ -40,6 +43,17 @@ class Portal(Entity):
     audit_log_webhook: Mapped["PortalAuditLogWebhook | None"] = relationship(
         cascade="all, delete-orphan", single_parent=True
     )
+    logo: Mapped["PortalLogo | None"] = relationship(cascade="all, delete-orphan", single_parent=True)
+
+
+class PortalLogo(Base):
+    """The picture beside a portal's name. It may be long, so it is loaded for its own sake only."""
+
+    __tablename__ = "portal_logos"
+
+    portal_id: Mapped[str] = mapped_column(Id, ForeignKey("portals.id"), primary_key=True)
+    media_type: Mapped[str] = mapped_column(String(32))
+    content: Mapped[bytes] = mapped_column(LargeBinary)
 
 
 class IdentityProvider(Entity):

@@ -1,5 +1,6 @@
 """Whose site a page belongs to, and the ways through it."""
 
+from kong_app_auth.portal.views.appearance import logo_path
 from kong_app_auth.portal.web.developers import pages as developers
 from kong_app_auth.portal.web.operators import pages as operators
 from kong_app_auth.portal.web.sessions import OperatorAccess, PageAccess, root_of
@@ -28,6 +29,8 @@ def _developers(access: PageAccess) -> Site:
         sign_in="/sign-in" if accounts and not access.signed_in else None,
         sign_up="/sign-up" if accounts and not access.signed_in else None,
         sign_out="/sign-out" if access.signed_in else None,
+        logo=logo_path(portal),
+        colours=None if portal.accent is None else f"/appearance/colours-{portal.accent[1:]}.css",
     )
 
 

@@ -15,6 +15,7 @@ def routers() -> list[APIRouter]:
     from kong_app_auth.portal.web.developers import (
         access,
         accounts,
+        appearance,
         applications,
         catalogue,
         clients,
@@ -30,6 +31,7 @@ def routers() -> list[APIRouter]:
         renewing.routes,
         signing_in.routes,
         accounts.routes,
+        appearance.routes,
         catalogue.routes,
         access.routes,
         applications.routes,

@@ -28,6 +28,7 @@ ROUTES = sorted(
         for method in route.methods
     }
 )
+PLAIN = {"api": API, "name": "style.css", "colour": "123456"}
 OPERATORS = "/operator"
 
 
@@ -85,8 +86,8 @@ class People:
 
         def value(found: re.Match[str]) -> str:
             name = found[1]
-            if name in ("api", "name"):
-                return API if name == "api" else "style.css"
+            if name in PLAIN:
+                return PLAIN[name]
             words = name.split("_")
             camel = words[0] + "".join(word.capitalize() for word in words[1:])
             special = {"specification": "specId", "id": "portalId"}

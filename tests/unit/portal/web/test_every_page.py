@@ -12,7 +12,11 @@ from tests.unit.portal.web.browser import XHTML, Browser, Page
 from tests.unit.portal.web.people import ROUTES, People, of_operators
 
 PAGES = [path for method, path in ROUTES if method == "GET" and "/static/" not in path]
-NO_PAGES = ("/apis/{api}/specifications/{specification}",)
+NO_PAGES = (
+    "/apis/{api}/specifications/{specification}",
+    "/appearance/colours-{colour}.css",
+    "/appearance/logo-{version}",
+)
 MAX_WEIGHT = 100 * 1024
 HEADERS = {
     "content-security-policy": POLICY,

@@ -362,6 +362,8 @@ def upgrade() -> None:
         sa.Column("auto_approve_applications", sa.Boolean(), nullable=False),
         sa.Column("notifications_developer_pii_visibility_enabled", sa.Boolean(), nullable=False),
         sa.Column("labels", sa.JSON().with_variant(JSONB(), "postgresql"), nullable=False),
+        sa.Column("accent", sa.String(length=7), nullable=True),
+        sa.Column("logo_version", sa.String(length=16), nullable=True),
         sa.ForeignKeyConstraint(
             ["default_application_auth_strategy_id"],
             ["auth_strategies.id"],
@@ -468,6 +470,14 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["portal_id"], ["portals.id"], name=op.f("fk_portal_authentication_portal_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_portal_authentication")),
         sa.UniqueConstraint("portal_id", name=op.f("uq_portal_authentication_portal_id")),
+    )
+    op.create_table(
+        "portal_logos",
+        sa.Column("portal_id", sa.Uuid(as_uuid=False), nullable=False),
+        sa.Column("media_type", sa.String(length=32), nullable=False),
+        sa.Column("content", sa.LargeBinary(), nullable=False),
+        sa.ForeignKeyConstraint(["portal_id"], ["portals.id"], name=op.f("fk_portal_logos_portal_id")),
+        sa.PrimaryKeyConstraint("portal_id", name=op.f("pk_portal_logos")),
     )
     op.create_table(
         "publications",
@@ -772,6 +782,7 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_publications_auth_strategy_id"))
 
     op.drop_table("publications")
+    op.drop_table("portal_logos")
     op.drop_table("portal_authentication")
     op.drop_table("portal_audit_log_webhooks")
     op.drop_table("identity_providers")
