@@ -1,6 +1,7 @@
 """Something between a client and an Admin API that hangs, breaks off, or answers for it, as a test says."""
 
 import contextlib
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -26,6 +27,7 @@ class FaultyAdmin:
         self.fault: Callable[[str, str], Fault] = lambda _method, _path: None
         self.requests: list[tuple[str, str, dict[str, str]]] = []
         self.ended = threading.Event()
+        self.scheme = "http"
         front = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -63,13 +65,17 @@ class FaultyAdmin:
                 self.end_headers()
                 self.wfile.write(body)
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        class Server(ThreadingHTTPServer):
+            def handle_error(self, *_: object) -> None:
+                """Say nothing: clients break off, and some are no clients of ours."""
+
+        self.server = Server(("127.0.0.1", 0), Handler)
         self.server.daemon_threads = True
 
     @property
     def url(self) -> str:
         host, port = self.server.server_address[:2]
-        return f"http://{host!s}:{port}"
+        return f"{self.scheme}://{host!s}:{port}"
 
     def asked(self, method: str, path: str = "") -> int:
         """How often this was asked for."""
@@ -77,9 +83,12 @@ class FaultyAdmin:
 
 
 @contextlib.contextmanager
-def faulty_admin(behind: str) -> Iterator[FaultyAdmin]:
-    """Run one for the length of the block."""
+def faulty_admin(behind: str, tls: ssl.SSLContext | None = None) -> Iterator[FaultyAdmin]:
+    """Run one for the length of the block, over TLS where a context is given."""
     front = FaultyAdmin(behind)
+    if tls is not None:
+        front.scheme = "https"
+        front.server.socket = tls.wrap_socket(front.server.socket, server_side=True, do_handshake_on_connect=False)
     thread = threading.Thread(target=front.server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
     try:

@@ -78,12 +78,11 @@ def _unequal(path: str, there: Any, wanted: Any) -> list[Difference]:
     return [] if same else [Difference(path, there, wanted)]
 
 
-def _definitions(record: Any) -> dict[str, Any]:
+def _definitions(record: object) -> dict[str, Any]:
     """Read `[{"a": {…}}, {"b": {…}}]`, the fields of a record, as one mapping."""
     found: dict[str, Any] = {}
-    fields = cast("dict[str, Any]", record).get("fields") if isinstance(record, dict) else None
-    members: list[Any] = fields if isinstance(fields, list) else []
-    for each in members:
+    fields = cast("dict[str, object]", record).get("fields") if isinstance(record, dict) else None
+    for each in cast("list[object]", fields) if isinstance(fields, list) else []:
         if isinstance(each, dict):
             found |= cast("dict[str, Any]", each)
     return found

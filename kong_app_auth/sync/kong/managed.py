@@ -86,7 +86,7 @@ class ManagedGateways:
             _log.info("plugins wanted", services=len(wanted.enforced), linked=len(wanted.linked))
             self._wake()
 
-    def tick(self, _client: Client) -> None:
+    def tick(self, client: Client) -> None:  # noqa: ARG002  its turn is all that counts
         """Hear that this daemon leads."""
         before, self._led_at = self._led_at, time.monotonic()
         if self._led_at - before >= LEADS_FOR:
