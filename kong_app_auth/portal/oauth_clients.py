@@ -27,10 +27,12 @@ _AT_ONCE: Final = 500
 def follow(tx: Transaction, changes: Iterable[Changed]) -> None:
     """Note what providers are owed from now on. Called with everything flushed, before the commit."""
     owed: dict[str, list[str]] = {}
+    gone: set[str] = set()
     for changed in changes:
         record = changed.record
         if isinstance(record, Application) and changed.kind is Kind.DELETE:
             owed.setdefault(record.id, [])
+            gone.add(record.id)
         elif isinstance(record, Application) and changed.kind is Kind.UPDATE and _TOLD & changed.after.keys():
             owed.setdefault(record.id, []).append(UPDATE)
         elif isinstance(record, Registration) and (changed.kind is not Kind.UPDATE or "status" in changed.after):
@@ -43,10 +45,9 @@ def follow(tx: Transaction, changes: Iterable[Changed]) -> None:
             .where(OAuthClient.application_id.in_(ids[start : start + _AT_ONCE]))
         )
         for client, provider_type in tx.session.execute(found).all():
-            new = [
-                one for one in owed[client.application_id] if provider_type == WITH_HOOKS or not one.startswith(EVENT)
-            ]
-            if new or not owed[client.application_id]:
+            words = owed[client.application_id]
+            new = [one for one in words if provider_type == WITH_HOOKS or not one.startswith(EVENT)]
+            if new or client.application_id in gone:
                 owe(client, *new)
                 if client.lease is None:
                     client.next_attempt_at = tx.now

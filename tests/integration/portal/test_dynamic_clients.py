@@ -180,8 +180,9 @@ class TestBridge:
         stage.dora.post(f"{APPLICATIONS}/{made['id']}/regenerate-secret", expect=503)
         stage.dora.post(f"{APPLICATIONS}/{made['id']}/regenerate-secret")
 
-    def test_several_secrets(self, stage: Stage, bridge: Bridge) -> None:
+    def test_several_secrets(self, stage: Stage, bridge: Bridge, clock: Clock) -> None:
         path = f"{APPLICATIONS}/{stage.application()['id']}/credentials"
+        clock.forward(HOUR)
         second = stage.dora.post(path, {"display_name": "second"})
         (client,) = bridge.clients.values()
         assert list(client["more"].values()) == [second["client_secret"]]
@@ -281,6 +282,7 @@ class TestIdentityProvider:
         assert stage.records()[0].owed == []
         assert stage.records()[0].registration != before, "the provider rotates the registration token"
 
+        stage.dora.post(f"{APPLICATIONS}/{made['id']}/registrations", {"api_id": stage.api})
         provider.take_down()
         stage.dora.delete(f"{APPLICATIONS}/{made['id']}")
         agree_due(stage.plane)

@@ -1,8 +1,7 @@
 """shared/seed-scenario.yaml, from the portal's API to the gateway's answer, with two real identity providers.
 
-Where there is no Node there are no providers, and what needs their tokens is skipped. The strategy with dynamic client
-registration is followed as far as the registry. That what somebody changes at the managed plugin is put back is tested
-in tests/integration/sync/kong.
+Where there is no Node there are no providers, and what needs their tokens is skipped. That what somebody changes at the
+managed plugin is put back is tested in tests/integration/sync/kong.
 """
 
 from collections.abc import Iterator
@@ -32,9 +31,9 @@ EMAIL = "ada@example.com"
 class Scenario:
     """The scenario's records, by name."""
 
-    def __init__(self, path: PortalPath, issuers: dict[str, str]) -> None:
+    def __init__(self, path: PortalPath, providers: dict[str, IdentityProvider]) -> None:
         self.path = path
-        self._issuers = issuers
+        self._providers = providers
         self.operator = path.operator
         self.portals = {
             portal["name"]: self.operator.post("/v3/portals", {"name": portal["name"]})
@@ -52,7 +51,8 @@ class Scenario:
                 self.publish(publication["api"], portal["name"], publication["strategy"])
 
     def _strategy(self, name: str, *, dcr: bool) -> str:
-        issuer = self._issuers[name.partition("-")[0]]
+        named = name.partition("-")[0]
+        issuer = self._providers[named].issuer if self._providers else f"https://{named}.example.com"
         body: dict[str, Any] = {
             "name": name,
             "display_name": name,
@@ -67,10 +67,18 @@ class Scenario:
             },
         }
         if dcr:
-            address = "https://okta.example.com"
-            provider = {"name": name, "provider_type": "okta", "issuer": address, "dcr_config": {"dcr_token": "x" * 32}}
-            body["dcr_provider_id"] = self.operator.post("/v2/dcr-providers", provider)["id"]
-        return str(self.operator.post("/v2/application-auth-strategies", body)["id"])
+            provider = {"name": name, "provider_type": "okta", "issuer": issuer, "dcr_config": {"dcr_token": "x" * 32}}
+            if self._providers:
+                config = {"initial_access_token": self._providers[named].settings.initial_access_token}
+                provider = {**provider, "provider_type": "rfc7591", "dcr_config": config}
+            body["dcr_provider_id"] = self._make("/v2/dcr-providers", provider)
+        return self._make("/v2/application-auth-strategies", body)
+
+    def _make(self, path: str, body: dict[str, Any]) -> str:
+        """Not held against the contract, which has no DCR type `rfc7591`."""
+        made = self.operator.http.post(path, json=body)
+        assert made.status_code == 201, made.text
+        return str(made.json()["id"])
 
     def publish(self, api: str, portal: str, strategy: str) -> None:
         body = {"auth_strategy_ids": [self.strategies[strategy]], "visibility": "public"}
@@ -121,8 +129,7 @@ def providers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Id
 
 @pytest.fixture(scope="module")
 def scenario(path: PortalPath, providers: dict[str, IdentityProvider]) -> Scenario:
-    named = {name: f"https://{name}.example.com" for name in ("okta", "auth0")}
-    return Scenario(path, named | {name: provider.issuer for name, provider in providers.items()})
+    return Scenario(path, providers)
 
 
 @pytest.fixture(scope="module")
@@ -259,25 +266,30 @@ def test_revoking_a_developer_cuts_the_keys_at_once(scenario: Scenario, develope
 
 
 class Caller:
-    """An application that calls with tokens of its provider, which knows it as a client of the same name."""
+    """An application that calls the service of an API with tokens of its provider."""
 
-    def __init__(
-        self, scenario: Scenario, provider: IdentityProvider, owner: Client, portal: str, strategy: str
-    ) -> None:
+    def __init__(self, scenario: Scenario, provider: IdentityProvider, owner: Client, api: str, **more: Any) -> None:
         self._path = scenario.path
         self._provider = provider
-        self.name = f"{portal}-{strategy}"
-        self._client = provider.machine(self.name)
-        self.application = scenario.application(owner, self.name, strategy, client_id=self.name)
-        self.registration = scenario.register(owner, self.application, "Maps API v2")["id"]
-        scenario.decide(portal, self.application, self.registration, "approved")
+        self._made = owner.post("/api/v3/applications", {"name": "Caller", **more})
+        self.application = self._made["id"]
+        self.client_id = self._made["client_id"]
+        self.registration = scenario.register(owner, self.application, api)["id"]
 
     def token(self) -> str:
-        return self._provider.token(self._client)
+        """A token for this client; `machine` has made the secret of one that its developer brought."""
+        secret = self._made.get("client_secret", "a-secret-of-a-client")
+        return self._provider.token({"client_id": self.client_id, "client_secret": secret})
 
     def ask(self) -> Answer:
-        """Call the service of Maps API v2."""
         return self._path.ask(None, "/partner", [("Authorization", f"Bearer {self.token()}")])
+
+    def is_let_in(self) -> None:
+        """Wait for it, and look what the upstream learns."""
+        wait_until(lambda: self.ask().status == 200, f"{self.client_id} is let in")
+        seen = dict(self.ask().seen())
+        assert (seen["x-application-id"], seen["x-credential-identifier"]) == (self.application, self.client_id)
+        assert "authorization" not in seen
 
 
 @pytest.fixture(scope="module")
@@ -298,26 +310,53 @@ def test_a_service_lets_in_each_portal_s_applications_by_tokens_of_their_own_pro
     if not providers:
         pytest.skip("there is no Node for the identity providers")
     implementation = scenario.link("Maps API v2", "partner")
-    staging = Caller(scenario, providers["okta"], developer, "Staging", "okta-oidc")
-    production = Caller(scenario, providers["auth0"], producer, "Production", "auth0-oidc")
+    okta, auth0 = providers["okta"], providers["auth0"]
+    okta.machine("in-staging")
+    auth0.machine("in-production")
+    brought = {"auth_strategy_id": scenario.strategies["okta-oidc"], "client_id": "in-staging"}
+    staging = Caller(scenario, okta, developer, "Maps API v2", **brought)
+    brought = {"auth_strategy_id": scenario.strategies["auth0-oidc"], "client_id": "in-production"}
+    production = Caller(scenario, auth0, producer, "Maps API v2", **brought)
+    scenario.decide("Staging", staging.application, staging.registration, "approved")
+    scenario.decide("Production", production.application, production.registration, "approved")
 
-    for caller in (staging, production):
-        wait_until(lambda caller=caller: caller.ask().status == 200, f"{caller.name} is let in")
-        seen = dict(caller.ask().seen())
-        assert (seen["x-application-id"], seen["x-credential-identifier"]) == (caller.application, caller.name)
-        assert "authorization" not in seen
+    staging.is_let_in()
+    production.is_let_in()
     # A client of the same name at the other provider is somebody else.
-    stranger = providers["auth0"].machine(staging.name)
-    token = providers["auth0"].token(stranger)
+    token = auth0.token(auth0.machine(staging.client_id))
     answer = scenario.path.ask(None, "/partner", [("Authorization", f"Bearer {token}")])
     assert (answer.status, answer.reason) == (403, "unknown_application")
 
     scenario.decide("Staging", staging.application, staging.registration, "revoked")
     wait_until(lambda: staging.ask().reason == "registration_revoked", "the gateway refuses the token's application")
     assert production.ask().status == 200
+    scenario.unlink("Maps API v2", implementation)
 
+
+def test_weather_api_v2_takes_the_clients_that_developers_bring_and_those_that_the_portal_makes(
+    scenario: Scenario, developer: Client, producer: Client, providers: dict[str, IdentityProvider]
+) -> None:
+    if not providers:
+        pytest.skip("there is no Node for the identity providers")
+    implementation = scenario.link("Weather API v2", "partner")
+    okta = providers["okta"]
+    okta.machine("brought")
+    brought = {"auth_strategy_id": scenario.strategies["okta-oidc"], "client_id": "brought"}
+    staging = Caller(scenario, okta, developer, "Weather API v2", **brought)
+    production = Caller(scenario, okta, producer, "Weather API v2", auth_strategy_id=scenario.strategies["okta-dcr"])
+    scenario.decide("Staging", staging.application, staging.registration, "approved")
+    scenario.decide("Production", production.application, production.registration, "approved")
+
+    staging.is_let_in()
+    production.is_let_in()
     known = [("Authorization", f"Bearer {production.token()}")]
     for provider in providers.values():
         provider.take_down()
     assert scenario.path.ask(None, "/partner", known).status == 200, "a provider that is down changes nothing"
-    scenario.unlink("Maps API v2", implementation)
+    producer.delete(f"/api/v3/applications/{production.application}")
+    refused = "unknown_application"
+    wait_until(lambda: scenario.path.ask(None, "/partner", known).reason == refused, "its token is good for nothing")
+    okta.start()
+    with pytest.raises(AssertionError, match="invalid_client"):
+        wait_until(lambda: not production.token(), "the client is deleted at the provider")
+    scenario.unlink("Weather API v2", implementation)
