@@ -14,8 +14,8 @@ from kong_app_auth.settings import Settings, SettingsError
 if TYPE_CHECKING:
     from kong_app_auth.registry.connection import Client
     from kong_app_auth.registry.contents import Contents
-    from kong_app_auth.sync.kong.admin_api import AdminApi
     from kong_app_auth.sync.kong.gateways import Gateway
+    from kong_app_auth.sync.kong.nodes import Nodes
     from kong_app_auth.sync.kong.wanted import Wanted
 
 EXIT_FAILED = 1
@@ -52,7 +52,7 @@ def diff(*, settings: Settings, read_again: Read, from_file: _FROM_FILE = False,
 @with_settings("kong apply", *_SOURCE, "log_level")
 def apply(*, settings: Settings, read_again: Read, from_file: _FROM_FILE = False, gateway: _GATEWAY = None) -> None:  # noqa: ARG001
     """Do once what a running sync daemon does all the time."""
-    from kong_app_auth.sync.kong.keeping import kong_of
+    from kong_app_auth.sync.kong.keeping import keeping
     from kong_app_auth.sync.kong.outcome import State
     from kong_app_auth.sync.kong.states import NOT_FOUND
     from plugin_server import logs
@@ -62,8 +62,8 @@ def apply(*, settings: Settings, read_again: Read, from_file: _FROM_FILE = False
     failed = False
     absent = set(wanted.enforced)
     for one in gateways:
-        with _admin_apis(one) as apis:
-            found = kong_of(one, settings.the_region(), apis).bring(wanted, lambda: True)
+        with _nodes(one) as nodes:
+            found = keeping(one, settings.the_region(), nodes).bring(wanted, lambda: True)
         typer.echo(f"{one.name}: {found.changed} changed")
         if found.failure is not None:
             typer.echo(f"{one.name}: {found.failure.message}")
@@ -135,8 +135,9 @@ def _preview(settings: Settings, gateway: str | None, *, from_file: bool, as_dif
     failed = changes = False
     for one in gateways:
         try:
-            with _admin_apis(one) as apis:
-                previews = kong_of(one, settings.the_region(), apis).preview(wanted)
+            with _nodes(one) as nodes:
+                nodes.current()
+                previews = kong_of(one, settings.the_region(), nodes).preview(wanted)
         except (KongFailed, CannotMerge) as error:
             typer.echo(f"# {one.name}: {error}")
             failed = True
@@ -166,19 +167,14 @@ def _gateways(settings: Settings, name: str | None) -> "tuple[Gateway, ...]":
 
 
 @contextmanager
-def _admin_apis(gateway: "Gateway") -> "Generator[list[AdminApi]]":
-    from kong_app_auth.sync.kong.gateways import BadGateways
-    from kong_app_auth.sync.kong.keeping import admin_apis
+def _nodes(gateway: "Gateway") -> "Generator[Nodes]":
+    from kong_app_auth.sync.kong.nodes import Nodes
 
+    nodes = Nodes(gateway)
     try:
-        apis = admin_apis(gateway)
-    except BadGateways as bad:
-        fail(f"gateway {gateway.name}: {bad}")
-    try:
-        yield apis
+        yield nodes
     finally:
-        for api in apis:
-            api.close()
+        nodes.close()
 
 
 def _wanted(settings: Settings, *, from_file: bool) -> "Wanted":

@@ -8,6 +8,7 @@ from urllib.parse import urlencode, urlsplit
 
 import msgspec
 import requests
+from requests.adapters import HTTPAdapter
 
 from kong_app_auth.sync.kong.entities import Found, Managed
 from kong_app_auth.sync.kong.failures import Code, KongFailed, refusal, refused_configuration
@@ -26,9 +27,10 @@ _T = TypeVar("_T")
 
 
 class Access(msgspec.Struct, frozen=True, kw_only=True):
-    """Where an Admin API is, and what opens it."""
+    """Where an Admin API is, and what opens it. `host`: whom it is to be, where the URL has an address only."""
 
     url: str
+    host: str | None = None
     token: str | None = None
     ca_file: Path | None = None
     client_cert: Path | None = None
@@ -80,6 +82,18 @@ class _Status(msgspec.Struct, frozen=True):
     configuration_hash: str | None = None
 
 
+class _Named(HTTPAdapter):
+    """Connects to an address, and expects the certificate of a name there."""
+
+    def __init__(self, host: str) -> None:
+        self._host = host
+        super().__init__()
+
+    def init_poolmanager(self, *args: Any, **options: Any) -> None:
+        """Tell the pool of connections whom it is to expect."""
+        super().init_poolmanager(*args, **options, server_hostname=self._host, assert_hostname=self._host)
+
+
 class AdminApi:
     """The Admin API that `access` opens. Every question raises KongFailed where it is not answered as it should be."""
 
@@ -92,6 +106,9 @@ class AdminApi:
         if access.client_cert is not None:
             key = access.client_key
             self._session.cert = str(access.client_cert) if key is None else (str(access.client_cert), str(key))
+        if access.host is not None:
+            self._session.mount("https://", _Named(access.host))
+            self._session.headers["Host"] = access.host
         self._session.headers.update({"Accept": "application/json", "Accept-Encoding": "identity"})
         self.calls = 0
         self.use_token(access.token)

@@ -4,7 +4,7 @@ Used by one thread. A node is told apart from what it should be by the MD5 of th
 """
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -45,15 +45,16 @@ class DbLessKong:
     as this object lives, or a node that it talks to has them so.
     """
 
-    def __init__(self, apis: Sequence[AdminApi], policy: Policy, file: Path) -> None:
-        self._apis = apis
+    def __init__(self, nodes: Callable[[], Sequence[AdminApi]], policy: Policy, file: Path) -> None:
+        """Take what gives the nodes' Admin APIs for each look (it may raise KongFailed), and the operator's file."""
+        self._nodes = nodes
         self._policy = policy
         self._file = file
         self._read: tuple[bytes, Declared] | None = None
         self._carried: frozenset[str] = frozenset()
         self._blocked: frozenset[str] = frozenset()
-        self._posted: dict[int, str] = {}
-        self._looked: set[int] = set()
+        self._posted: dict[str, str] = {}
+        self._looked: set[str] = set()
         self._services: dict[str, Outcome] = {}
         self._target: tuple[object, Target] | None = None
 
@@ -85,29 +86,34 @@ class DbLessKong:
         """Bring the nodes to what is wanted; one that fails does not hold up the others."""
         changed, put_back = 0, list[str]()
         failures: list[Failure] = []
-        hashes = self._hashes(failures)
+        try:
+            nodes = {api.url: api for api in self._nodes()}
+        except KongFailed as failed:
+            return Pass(self._as_before(wanted), failed.failure)
+        self._only(nodes)
+        hashes = self._hashes(nodes, failures)
         try:
             target = self.target(wanted)
         except CannotMerge as cannot:
             failure = Failure(Code.DATA_CONSTRAINT_ERROR, f"the declarative file cannot be used: {cannot}")
             return Pass(self._as_before(wanted), failure)
-        for number, found in hashes.items():
+        for url, found in hashes.items():
             if found == target.md5:
-                self._posted[number] = target.md5
+                self._posted[url] = target.md5
                 continue
             if not go_on():
                 return Pass(self._as_before(wanted), None, changed, tuple(put_back))
             try:
-                self._apis[number].post_config(target.text)
+                nodes[url].post_config(target.text)
             except KongFailed as failed:
-                failures.append(self._of_node(number, failed.failure))
+                failures.append(_of_node(url, failed.failure))
                 continue
             changed += 1
             self._carried |= target.enforced
-            _log.info("configuration posted", node=number, md5=target.md5)
-            if self._posted.get(number) == target.md5:
-                put_back.append(f"node {number}: it had another configuration")
-            self._posted[number] = target.md5
+            _log.info("configuration posted", node=url, md5=target.md5)
+            if self._posted.get(url) == target.md5:
+                put_back.append(f"{url}: it had another configuration")
+            self._posted[url] = target.md5
         self._blocked = target.blocked
         if failures:
             return Pass(self._as_before(wanted), failures[0], changed, tuple(put_back))
@@ -122,10 +128,11 @@ class DbLessKong:
 
     def preview(self, wanted: Wanted) -> list[Preview]:
         """Say what `bring` would do to each node. Raises KongFailed and CannotMerge."""
-        found = [self._look_at(number) for number in range(len(self._apis))]
+        nodes = self._nodes()
+        found = [self._look_at(api) for api in nodes]
         target = self.target(wanted)
         previews: list[Preview] = []
-        for api, ours in zip(self._apis, found, strict=True):
+        for api, ours in zip(nodes, found, strict=True):
             names = {name for _, name in ours.plugins} | {APP_AUTH}
             defaults = {name: defaults_of(api.schema(name)) for name in sorted(names)}
             steps = plan(self._policy, target.enforced, target.blocked, ours, defaults)
@@ -135,27 +142,33 @@ class DbLessKong:
             previews.append(Preview(api.url, tuple(steps), absent, problems, posts))
         return previews
 
-    def _hashes(self, failures: list[Failure]) -> dict[int, str | None]:
+    def _only(self, nodes: Mapping[str, AdminApi]) -> None:
+        """Forget nodes that are gone: one that comes back has another configuration, and that is no drift."""
+        self._looked &= nodes.keys()
+        for gone in self._posted.keys() - nodes.keys():
+            del self._posted[gone]
+
+    def _hashes(self, nodes: Mapping[str, AdminApi], failures: list[Failure]) -> dict[str, str | None]:
         """Ask the nodes which configuration they have; look at those that are new to us."""
-        found: dict[int, str | None] = {}
-        for number, api in enumerate(self._apis):
+        found: dict[str, str | None] = {}
+        for url, api in nodes.items():
             try:
-                found[number] = api.configuration_hash()
-                if number not in self._looked:
-                    self._look_at(number)
+                found[url] = api.configuration_hash()
+                if url not in self._looked:
+                    self._look_at(api)
             except KongFailed as failed:
-                found.pop(number, None)
-                failures.append(self._of_node(number, failed.failure))
+                found.pop(url, None)
+                failures.append(_of_node(url, failed.failure))
         return found
 
-    def _look_at(self, number: int) -> Ours:
+    def _look_at(self, api: AdminApi) -> Ours:
         tags = tags_of(self._policy.region)
         # Kong 3.9.1 without a database fails on `?tags=` where a plugin has none: they are told apart here.
-        plugins: list[Found] = [one for one in self._apis[number].plugins() if one.has(tags)]
+        plugins: list[Found] = [one for one in api.plugins() if one.has(tags)]
         ours = recognise(self._policy, plugins, ())
         self._carried |= ours.services(APP_AUTH)
         self._blocked |= ours.services(TERMINATION)
-        self._looked.add(number)
+        self._looked.add(api.url)
         return ours
 
     def _to_block(self, wanted: Wanted) -> frozenset[str]:
@@ -183,5 +196,6 @@ class DbLessKong:
             if outcome.state is State.BLOCKED and each not in wanted.enforced
         }
 
-    def _of_node(self, number: int, failure: Failure) -> Failure:
-        return Failure(failure.code, f"node {number}: {failure.message}") if len(self._apis) > 1 else failure
+
+def _of_node(url: str, failure: Failure) -> Failure:
+    return Failure(failure.code, f"{url}: {failure.message}")

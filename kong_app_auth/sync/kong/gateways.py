@@ -76,8 +76,9 @@ File = Annotated[Path, AfterValidator(_file)]
 class Gateway(BaseModel):
     """One Kong, or one group of Kongs without a database that have the same configuration.
 
-    The token of the Admin API is in the file, in another file, or in a variable of the environment; `config` is what
-    our plugin is configured with beside the region.
+    `resolve`: the name in the URL stands for several nodes, as that of a headless Service of Kubernetes does. The token
+    of the Admin API is in the file, in another file, or in a variable of the environment; `config` is what our plugin
+    is configured with beside the region.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
@@ -86,6 +87,7 @@ class Gateway(BaseModel):
     mode: Mode = Mode.TRADITIONAL
     admin_url: Url | None = None
     admin_urls: tuple[Url, ...] = ()
+    resolve: bool = False
     token: SecretStr | None = None
     token_file: File | None = None
     token_variable: str | None = None
@@ -111,8 +113,8 @@ class Gateway(BaseModel):
         if self.mode is Mode.TRADITIONAL:
             if self.admin_urls:
                 raise ValueError("admin_urls is for mode db_less: with a database, any node will do")
-            if self.declarative_file is not None:
-                raise ValueError("declarative_file is for mode db_less")
+            if self.declarative_file is not None or self.resolve:
+                raise ValueError("declarative_file and resolve are for mode db_less")
         elif self.declarative_file is None:
             raise ValueError("mode db_less needs declarative_file, your own configuration of Kong")
         if sum(one is not None for one in (self.token, self.token_file, self.token_variable)) > 1:

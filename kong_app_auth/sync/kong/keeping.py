@@ -2,65 +2,45 @@
 
 from collections.abc import Callable
 
-from kong_app_auth.sync.kong.admin_api import Access, AdminApi
 from kong_app_auth.sync.kong.db_less import DbLessKong
-from kong_app_auth.sync.kong.failures import Code, Failure
+from kong_app_auth.sync.kong.failures import KongFailed
 from kong_app_auth.sync.kong.gateway_thread import CHECK_EVERY, Kong
-from kong_app_auth.sync.kong.gateways import BadGateways, Gateway
+from kong_app_auth.sync.kong.gateways import Gateway
+from kong_app_auth.sync.kong.nodes import Nodes
 from kong_app_auth.sync.kong.outcome import Pass
 from kong_app_auth.sync.kong.traditional import TraditionalKong
 from kong_app_auth.sync.kong.wanted import Wanted
 
 
-class _WithToken:
-    """A Kong whose token is read anew for each look at it: it may be changed."""
+class _Fresh:
+    """A Kong with a database whose token is read anew for each look at it."""
 
-    def __init__(self, gateway: Gateway, apis: list[AdminApi], kong: Kong) -> None:
-        self._gateway = gateway
-        self._apis = apis
+    def __init__(self, nodes: Nodes, kong: Kong) -> None:
+        self._nodes = nodes
         self._kong = kong
 
     def bring(self, wanted: Wanted, go_on: Callable[[], bool]) -> Pass:
         try:
-            token = self._gateway.read_token()
-        except BadGateways as bad:
-            return Pass(failure=Failure(Code.BAD_REQUEST, str(bad)))
-        for api in self._apis:
-            api.use_token(token)
+            self._nodes.current()
+        except KongFailed as failed:
+            return Pass(failure=failed.failure)
         return self._kong.bring(wanted, go_on)
 
     def forget(self) -> None:
         self._kong.forget()
 
 
-def admin_apis(gateway: Gateway) -> list[AdminApi]:
-    """Make a client for each Admin API of a gateway. Raises BadGateways."""
-    token = gateway.read_token()
-    return [
-        AdminApi(
-            Access(
-                url=url,
-                token=token,
-                ca_file=gateway.ca_file,
-                client_cert=gateway.client_cert,
-                client_key=gateway.client_key,
-            )
-        )
-        for url in gateway.urls
-    ]
-
-
 def kong_of(
-    gateway: Gateway, region: str, apis: list[AdminApi], check_every: float = CHECK_EVERY
+    gateway: Gateway, region: str, nodes: Nodes, check_every: float = CHECK_EVERY
 ) -> TraditionalKong | DbLessKong:
-    """Make what brings a gateway to what is wanted, by its Admin APIs."""
+    """Make what brings a gateway to what is wanted, with the token that `nodes` got last."""
     policy = gateway.policy(region)
     if gateway.declarative_file is None:
-        return TraditionalKong(apis[0], policy, check_every)
-    return DbLessKong(apis, policy, gateway.declarative_file)
+        return TraditionalKong(nodes.client(gateway.urls[0]), policy, check_every)
+    return DbLessKong(nodes.current, policy, gateway.declarative_file)
 
 
-def keeping(gateway: Gateway, region: str, check_every: float = CHECK_EVERY) -> Kong:
-    """Make what keeps a gateway for long. Raises BadGateways."""
-    apis = admin_apis(gateway)
-    return _WithToken(gateway, apis, kong_of(gateway, region, apis, check_every))
+def keeping(gateway: Gateway, region: str, nodes: Nodes, check_every: float = CHECK_EVERY) -> Kong:
+    """Make what brings a gateway to what is wanted, and asks for its token and its nodes each time."""
+    kong = kong_of(gateway, region, nodes, check_every)
+    return kong if isinstance(kong, DbLessKong) else _Fresh(nodes, kong)

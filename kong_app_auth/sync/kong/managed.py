@@ -16,6 +16,7 @@ from kong_app_auth.sync.kong.gateway_thread import CHECK_EVERY, GatewayThread
 from kong_app_auth.sync.kong.gateways import Gateway
 from kong_app_auth.sync.kong.keeping import keeping
 from kong_app_auth.sync.kong.metrics import KongMetrics
+from kong_app_auth.sync.kong.nodes import Nodes
 from kong_app_auth.sync.kong.outcome import Pass
 from kong_app_auth.sync.kong.portal import Reporting, StatesPortal
 from kong_app_auth.sync.kong.states import Board, States
@@ -49,7 +50,7 @@ class ManagedGateways:
         self._threads = [
             GatewayThread(
                 one.name,
-                keeping(one, region, check_every),
+                keeping(one, region, Nodes(one), check_every),
                 self._asked_for,
                 self._passed,
                 self._metrics.left,

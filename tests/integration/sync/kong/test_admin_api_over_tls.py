@@ -50,3 +50,13 @@ def test_both_sides_are_known_to_each_other(front: FaultyAdmin, certificates: Ce
     assert failure(Access(url=front.url, **ours)) is Code.NO_RESPONSE  # type: ignore[arg-type]
     assert failure(Access(url=front.url, ca_file=certificates.authority)) is Code.NO_RESPONSE
     assert len(front.requests) == seen
+
+
+def test_a_node_is_connected_to_by_its_address_and_known_by_its_name(kong: ManagedKong, tmp_path: Path) -> None:
+    named = make_certificates(tmp_path, names="DNS:kong-admin.internal")
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(named.certificate, named.key)
+    with faulty_admin(kong.admin_url, context) as front:
+        assert failure(Access(url=front.url, host="kong-admin.internal", ca_file=named.authority)) is None
+        assert failure(Access(url=front.url, host="other.internal", ca_file=named.authority)) is Code.NO_RESPONSE
+        assert failure(Access(url=front.url, ca_file=named.authority)) is Code.NO_RESPONSE

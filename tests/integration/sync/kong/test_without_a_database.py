@@ -10,10 +10,15 @@ import pytest
 import requests
 
 from kong_app_auth.domain.kong_ids import deterministic_id
+from kong_app_auth.sync.kong import nodes as nodes_module
 from kong_app_auth.sync.kong.admin_api import Access, AdminApi
 from kong_app_auth.sync.kong.db_less import DbLessKong
 from kong_app_auth.sync.kong.entities import APP_AUTH, TERMINATION, plugin_id
-from kong_app_auth.sync.kong.failures import Code
+from kong_app_auth.sync.kong.failures import Code, KongFailed
+from kong_app_auth.sync.kong.gateways import Gateway, Mode
+from kong_app_auth.sync.kong.keeping import keeping
+from kong_app_auth.sync.kong.nodes import Nodes as AdminApis
+from kong_app_auth.sync.kong.nodes import addresses
 from kong_app_auth.sync.kong.outcome import Outcome, State
 from kong_app_auth.sync.kong.plan import OnUnlink, Policy
 from kong_app_auth.sync.kong.wanted import Wanted
@@ -46,7 +51,7 @@ class Nodes:
         self.apis = [AdminApi(Access(url=front.url)) for front in fronts]
 
     def keeper(self, on_unlink: OnUnlink = OnUnlink.OPEN, **config: Any) -> DbLessKong:
-        return DbLessKong(self.apis, Policy(REGION, config, on_unlink), self.file)
+        return DbLessKong(lambda: self.apis, Policy(REGION, config, on_unlink), self.file)
 
     def carried(self, name: str = APP_AUTH) -> list[set[str]]:
         return [set(kong.carried(name)) for kong in self.kongs]
@@ -186,7 +191,7 @@ def test_blocked_services_stay_so_over_restarts_of_daemon_or_nodes(nodes: Nodes)
 
 def test_what_is_blocked_answers_503(nodes: Nodes, tmp_path: Path) -> None:
     with managed_kong(tmp_path, database="off") as (gateway, kong):
-        keeper = DbLessKong([kong.api], Policy(REGION, {}, OnUnlink.BLOCK), nodes.file)
+        keeper = DbLessKong(lambda: [kong.api], Policy(REGION, {}, OnUnlink.BLOCK), nodes.file)
         keeper.bring(on(WEATHER))
         keeper.bring(on())
         answer = requests.get(f"{gateway.proxy_url}/weather", timeout=PATIENCE)
@@ -204,3 +209,41 @@ def test_what_would_be_done_is_shown_first(nodes: Nodes) -> None:
     assert nodes.posted() == [0, 0]
     keeper.bring(on(WEATHER))
     assert [list(preview.lines()) for preview in keeper.preview(on(WEATHER))] == [[], []]
+
+
+def test_all_nodes_that_a_name_stands_for_get_it(nodes: Nodes, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = (front.url.removeprefix("http://") for front in nodes.fronts)
+    now = {first}
+    monkeypatch.setattr(
+        nodes_module, "addresses", lambda _url: {f"http://{one}": "kong-admin.internal" for one in sorted(now)}
+    )
+    found = Gateway(
+        name="pods",
+        mode=Mode.DB_LESS,
+        admin_url="http://kong-admin.internal",
+        resolve=True,
+        declarative_file=nodes.file,
+    )
+    admin_apis = AdminApis(found)
+    keeper = keeping(found, REGION, admin_apis)
+    assert keeper.bring(on(WEATHER), lambda: True).changed == 1
+    now.add(second)
+    assert keeper.bring(on(WEATHER), lambda: True).changed == 1
+    assert nodes.carried() == [{WEATHER}, {WEATHER}]
+    assert nodes.fronts[1].requests[0][2]["Host"] == "kong-admin.internal"
+    now.discard(first)
+    assert keeper.bring(on(MAPS), lambda: True).changed == 1
+    assert nodes.carried() == [{WEATHER}, {MAPS}]
+    # A node that comes back has what it had: it is brought in order, and nobody is said to have changed it.
+    now.add(first)
+    passed = keeper.bring(on(MAPS), lambda: True)
+    assert (passed.changed, passed.put_back) == (1, ())
+    assert nodes.carried() == [{MAPS}, {MAPS}]
+    admin_apis.close()
+
+
+def test_a_name_and_its_addresses() -> None:
+    assert addresses("http://127.0.0.1:8001/kong") == {"http://127.0.0.1:8001/kong": "127.0.0.1"}
+    assert "https://127.0.0.1:443" in addresses("https://localhost")
+    with pytest.raises(KongFailed, match="stands for no address"):
+        addresses("http://nowhere.invalid")
