@@ -24,6 +24,7 @@ from kong_app_auth.portal.plane import ControlPlane
 from kong_app_auth.portal.store.database import Database, WrongUrl, parse
 from kong_app_auth.portal.store.schema import NewerDatabase, migrate
 from kong_app_auth.portal.vault import Vault
+from kong_app_auth.portal.web.rendering import warm_up
 from kong_app_auth.signals import noted_signals
 
 EXIT_STOPPED: Final = 0
@@ -104,6 +105,7 @@ def run_portal(database_url: str, configuration: Configuration, listen: str) -> 
 
 def _serve(plane: ControlPlane, listener: socket.socket, listen: str) -> int:
     app = application(plane)
+    warm_up()
     server = uvicorn.Server(
         uvicorn.Config(
             Counted(app, app.state.metrics),

@@ -12,6 +12,7 @@ from sqlalchemy import delete, select, update
 
 from kong_app_auth.portal.actors import System
 from kong_app_auth.portal.plane import ControlPlane
+from kong_app_auth.portal.store.applications import Registration
 from kong_app_auth.portal.store.credentials import Credential
 from kong_app_auth.portal.store.developers import DeveloperSession
 from scripts.pages_stage import EMAIL, PASSWORD, REGION, Stage
@@ -204,3 +205,29 @@ def test_everything_can_be_reached_by_keyboard(page: Page, on_stage: Staged) -> 
     page.keyboard.type(PASSWORD)
     page.keyboard.press("Enter")
     expect(page.get_by_role("link", name="Your account")).to_be_visible()
+
+
+def test_the_catalogue_is_searched_while_one_types(page: Page, on_stage: Staged) -> None:
+    made = on_stage[0]
+    page.goto(f"{made.portal}/apis")
+    expect(page.get_by_role("link", name="Payments")).to_be_visible()
+    page.get_by_label("Search the APIs").press_sequentially("forecast")
+    expect(page.get_by_role("link", name="Payments")).to_have_count(0)
+    expect(page.get_by_role("link", name="Weather")).to_be_visible()
+    assert page.url.endswith("?q=forecast")
+
+
+def test_a_registration_that_waits_is_looked_at_again(page: Page, on_stage: Staged) -> None:
+    made, plane = on_stage
+    sign_in(page, made)
+    page.clock.install()
+    page.goto(f"{made.portal}/applications/{made.application}")
+    row = page.get_by_role("row", name="Maps v2")
+    expect(row.get_by_text("pending")).to_be_visible()
+    with plane.write(System(REGION)) as tx:
+        waiting = tx.session.scalars(select(Registration).where(Registration.status == "pending")).one()
+        waiting.status = "approved"
+    page.clock.fast_forward(10_000)
+    expect(row.get_by_text("approved", exact=True)).to_be_visible()
+    with plane.write(System(REGION)) as tx:
+        tx.session.get_one(Registration, waiting.id).status = "pending"

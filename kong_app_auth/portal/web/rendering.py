@@ -137,6 +137,12 @@ def _forget_flash(request: Request, response: Response) -> None:
         response.delete_cookie(FLASH_COOKIE, path=root_of(request) or "/")
 
 
+def warm_up() -> None:
+    """Compile all templates, so that nobody waits for it."""
+    for name in environment().list_templates():
+        environment().get_template(name)
+
+
 @cache
 def environment() -> Environment:
     """The templates, compiled once."""

@@ -164,6 +164,7 @@ def application_page(
             "kind": KINDS[credential_type(one.auth_strategy)],
             "owner": _teams(tx, access).get(one.team_id or ""),
             "registrations": registered,
+            "live": any(one.status == registrations.PENDING for one in registered),
             "keys": keys.keys_of(tx, one) if is_keyed else None,
             "most": access.plane.configuration.max_credentials,
             "issuer": None if is_keyed else one.auth_strategy.config.get("issuer"),

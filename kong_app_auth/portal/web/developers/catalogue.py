@@ -132,6 +132,7 @@ def _catalogue(access: PageAccess, search: str, *, welcome: bool) -> Response:
         access,
         site_of(access),
         "developers/catalogue.html",
+        live=True,
         apis=found.data,
         page=found.meta.page,
         search=search,
