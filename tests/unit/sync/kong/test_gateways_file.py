@@ -69,7 +69,7 @@ WRONG = {
     "no declarative file": ("gateways: [{name: a, admin_url: 'http://a', mode: db_less}]", "needs declarative_file"),
     "a file with a database": (
         "gateways: [{name: a, admin_url: 'http://a', declarative_file: x}]",
-        "is for mode db_less",
+        "are for mode db_less",
     ),
     "region": ("gateways: [{name: a, admin_url: 'http://a', config: {region: us}}]", "region is set by the daemon"),
     "two tokens": (
