@@ -34,8 +34,12 @@ class Curity(Rfc7591):
             {"scope": "dcr"},
             in_header=True,
         )
-        self._metadata = metadata
-        super().__init__(calls, lambda: metadata.endpoint("registration_endpoint"), lambda: self._tokens.fresh().token)
+        super().__init__(
+            calls,
+            metadata,
+            lambda: metadata.endpoint("registration_endpoint"),
+            lambda: self._tokens.fresh().token,
+        )
 
     def verify(self) -> tuple[str, ...]:
         """Ask for an initial token, and look whether it has the scope; it is not used."""

@@ -78,6 +78,7 @@ def _adapter(
             metadata = Metadata(calls, issuer)
             return Rfc7591(
                 calls,
+                metadata,
                 lambda: endpoint or metadata.endpoint("registration_endpoint"),
                 lambda: secrets.get("initial_access_token"),
             )

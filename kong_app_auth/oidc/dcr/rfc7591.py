@@ -35,14 +35,17 @@ class Metadata:
         self._issuer = issuer.rstrip("/").removesuffix("/.well-known/openid-configuration")
         self._known: dict[str, Any] | None = None
 
+    def read(self) -> dict[str, Any]:
+        """Ask for the document, and keep it. Raises DcrFailed: REFUSED where it is another issuer's."""
+        body = self._calls.ask("GET", f"{self._issuer}/.well-known/openid-configuration").body
+        if text_of(body, "issuer", changed=False).rstrip("/") != self._issuer:
+            raise DcrFailed("has a discovery document of another issuer", FailureKind.REFUSED)
+        self._known = members_of(body)
+        return self._known
+
     def endpoint(self, name: str) -> str:
         """Give an endpoint. Raises DcrFailed: REFUSED where the document has none or is another issuer's."""
-        if self._known is None:
-            body = self._calls.ask("GET", f"{self._issuer}/.well-known/openid-configuration").body
-            if text_of(body, "issuer", changed=False).rstrip("/") != self._issuer:
-                raise DcrFailed("has a discovery document of another issuer", FailureKind.REFUSED)
-            self._known = members_of(body)
-        found = self._known.get(name)
+        found = (self._known or self.read()).get(name)
         if not isinstance(found, str) or not found:
             raise DcrFailed(f"has no {name} in its discovery document", FailureKind.REFUSED)
         return found
@@ -90,32 +93,30 @@ class Rfc7591(OneSecret, NoHooks):
     capabilities = Capabilities(granted_scopes=True, needs_registration=True)
 
     def __init__(
-        self, calls: Calls, registration_endpoint: Callable[[], str], initial_token: Callable[[], str | None]
+        self,
+        calls: Calls,
+        metadata: Metadata,
+        registration_endpoint: Callable[[], str],
+        initial_token: Callable[[], str | None],
     ) -> None:
         self._calls = calls
+        self._metadata = metadata
         self._registration_endpoint = registration_endpoint
         self._initial_token = initial_token
 
     def verify(self) -> tuple[str, ...]:
-        """Send a registration that no provider accepts: its redirect address is none (RFC 7591, section 3.2.2).
+        """Read the discovery document and look for the registration endpoint, where it is not configured.
 
-        A provider checks the token first, so that a wrong one is found; and makes no client.
+        Nothing is registered, not even on trial: RFC 7591 lets a server accept or replace whatever metadata it likes
+        (section 2), so that no request is certain to make no client. Whether the initial access token is accepted is
+        therefore seen with the first client only.
         """
         try:
-            made = self._register({"redirect_uris": ["not an address"], "grant_types": ["authorization_code"]})
-            client = registered(made, None, with_secret=False)
-            self.delete(client.client_id, client.registration)
-        except StatusRefused as answer:
-            if answer.status == 400:
-                return ()
-            if answer.status in (401, 403):
-                return (f"does not let us register clients: it {answer.detail}",)
-            return (f"has no registration that works: it {answer.detail}",)
+            self._metadata.read()
+            self._registration_endpoint()
         except DcrFailed as failed:
             return (failed.detail,)
-        return (
-            "registers clients without a look at their redirect addresses: it made one while it was being verified",
-        )
+        return ()
 
     def create(self, wanted: ClientRequest) -> RegisteredClient:
         """POST to the registration endpoint."""
