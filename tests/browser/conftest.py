@@ -8,9 +8,12 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from sqlalchemy import delete
 
+from kong_app_auth.portal.actors import System
 from kong_app_auth.portal.plane import ControlPlane
-from scripts.pages_stage import Stage, stage
+from kong_app_auth.portal.store.developers import Attempt
+from scripts.pages_stage import REGION, Stage, stage
 from tests.browser.axe_installation import axe_script
 
 CHROMIUM = Path(os.environ.get("CHROMIUM", "/usr/bin/chromium"))
@@ -52,10 +55,17 @@ def page(context: BrowserContext) -> Iterator[Page]:
 
 
 @pytest.fixture(scope="session")
-def on_stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Stage, ControlPlane]]:
-    """A portal with something of everything on its pages."""
+def staged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Stage, ControlPlane]]:
     with stage(tmp_path_factory.mktemp("stage")) as made:
         yield made
+
+
+@pytest.fixture
+def on_stage(staged: tuple[Stage, ControlPlane]) -> tuple[Stage, ControlPlane]:
+    """A portal with something of everything on its pages, at which nobody has tried to sign in too often."""
+    with staged[1].write(System(REGION)) as tx:
+        tx.session.execute(delete(Attempt))
+    return staged
 
 
 @pytest.fixture(scope="session")
