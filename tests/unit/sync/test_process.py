@@ -16,6 +16,7 @@ from kong_app_auth.sync.process import run_sync
         ({"metrics_address": "9100"}, "the address of the metrics is written host:port"),
         ({"metrics_address": "localhost:65536"}, "the address of the metrics is written host:port"),
         ({"ca_file": Path("/no/such/file")}, "there is no file /no/such/file"),
+        ({"kong_file": Path("/no/such/file")}, "cannot read /no/such/file"),
     ],
 )
 def test_a_wrong_setting_is_one_line_and_exit_code_2(changed: dict[str, object], problem: str) -> None:

@@ -19,8 +19,7 @@ TOKEN = "a token of the Admin API"
 
 
 @pytest.fixture
-def front(kong: ManagedKong, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultyAdmin]:
-    monkeypatch.setattr(admin_api, "READ_TIMEOUT", 0.2)
+def front(kong: ManagedKong) -> Iterator[FaultyAdmin]:
     with faulty_admin(kong.admin_url) as front:
         yield front
 
@@ -46,12 +45,14 @@ FAULTS: dict[str, tuple[Fault, Code]] = {
 
 @pytest.mark.parametrize("name", FAULTS)
 def test_a_look_that_fails_changes_nothing_and_the_next_one_mends_it(
-    kong: ManagedKong, front: FaultyAdmin, keeper: TraditionalKong, name: str
+    kong: ManagedKong, front: FaultyAdmin, keeper: TraditionalKong, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     keeper.bring(wanted(0))
     fault, code = FAULTS[name]
     front.fault = lambda _method, _path: fault
-    found = keeper.bring(wanted(1))
+    with monkeypatch.context() as impatient:
+        impatient.setattr(admin_api, "READ_TIMEOUT", 0.2)
+        found = keeper.bring(wanted(1))
     assert found.failure is not None
     assert found.failure.code is code
     assert TOKEN not in found.failure.message
@@ -97,9 +98,11 @@ def test_one_service_that_fails_does_not_hold_up_the_others(
 
 
 def test_an_admin_api_that_goes_away_in_the_middle_is_left_at_once(
-    kong: ManagedKong, front: FaultyAdmin, keeper: TraditionalKong
+    kong: ManagedKong, front: FaultyAdmin, keeper: TraditionalKong, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     front.fault = lambda method, _path: HANG if method == "PUT" and front.asked("PUT") > 1 else None
+    # Long enough for answers on a busy machine.
+    monkeypatch.setattr(admin_api, "READ_TIMEOUT", 2.0)
     found = keeper.bring(wanted(0, 1, 2, 3))
     assert found.failure is not None
     assert (found.changed, front.asked("PUT")) == (1, 2)
