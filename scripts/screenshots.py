@@ -10,8 +10,10 @@ import tempfile
 from pathlib import Path
 from typing import Any, Final
 
+from fastapi.routing import APIRoute
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from kong_app_auth.portal.web.operators.pages import WAYS, routers
 from scripts.pages_stage import EMAIL, PASSWORD, REQUEST_ID, Stage, stage
 
 CHROMIUM: Final = os.environ.get("CHROMIUM", "/usr/bin/chromium")
@@ -50,8 +52,10 @@ def developers_pages(made: Stage) -> dict[str, str]:
 
 
 def operators_pages(made: Stage) -> dict[str, str]:
-    """Operators' pages: those that the menu and the pages behind it lead to without changing anything."""
-    return {"operator": f"{made.base}/operator", "operator-style": f"{made.base}/operator/style"}
+    """Operators' pages: those of the menu, and the style page."""
+    there = {route.path for one in routers() for route in one.routes if isinstance(route, APIRoute)}
+    paths = [path for _, path in WAYS if path in there]
+    return {_name(path): made.base + path for path in (*paths, "/operator/style")}
 
 
 def sign_in(page: Page, made: Stage) -> None:

@@ -156,13 +156,14 @@ def environment() -> Environment:
         extensions=["jinja2.ext.i18n", "jinja2.ext.do"],
     )
     made.install_null_translations(newstyle=True)  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
-    made.filters["moment"] = moment
-    made.filters["iso"] = iso
-    made.filters["day"] = day
-    made.filters["number"] = number
-    made.filters["prose"] = prose
-    made.filters["stacked"] = stacked
-    made.filters["device"] = device
+    filters: Any = made.filters
+    filters["moment"] = moment
+    filters["iso"] = iso
+    filters["day"] = day
+    filters["number"] = number
+    filters["prose"] = prose
+    filters["stacked"] = stacked
+    filters["device"] = device
     return made
 
 

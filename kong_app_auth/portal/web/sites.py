@@ -1,5 +1,9 @@
 """Whose site a page belongs to, and the ways through it."""
 
+from functools import cache
+
+from fastapi.routing import APIRoute
+
 from kong_app_auth.portal.views.appearance import logo_path
 from kong_app_auth.portal.web.developers import pages as developers
 from kong_app_auth.portal.web.operators import pages as operators
@@ -39,6 +43,7 @@ def _operators(access: OperatorAccess) -> Site:
     ways = tuple(
         Link(label, path, here == path or (path != "/operator" and here.startswith(path + "/")))
         for label, path in operators.WAYS
+        if path in _operators_paths()
     )
     return Site(
         name="Control plane",
@@ -48,6 +53,14 @@ def _operators(access: OperatorAccess) -> Site:
         who=f"{access.operator.name} · {access.operator.region}" if access.signed_in else None,
         sign_in=None if access.signed_in else "/operator/sign-in",
         sign_out="/operator/sign-out" if access.signed_in else None,
+    )
+
+
+@cache
+def _operators_paths() -> frozenset[str]:
+    """The pages that there are: no way leads nowhere."""
+    return frozenset(
+        route.path for router in operators.routers() for route in router.routes if isinstance(route, APIRoute)
     )
 
 

@@ -128,7 +128,8 @@ def _shown(access: PageAccess, application_id: str, form: Form) -> Response:
     secret = memory.get(once_of(access, form))
     with access.read() as tx:
         application = _application(tx, access, application_id)
-        name, key_names = application.name, list(application.auth_strategy.config.get("key_names") or ())
+        name = application.name
+        key_names: list[str] = list(application.auth_strategy.config.get("key_names") or ())
         there = secret is not None and tx.session.get(Credential, secret.record_id) is not None
         registered, source = callable_api(tx, application)
     if secret is None or not there:

@@ -185,3 +185,16 @@ def test_operators_pages_are_not_at_a_portals_address(shared: People) -> None:
     by_name.base_url = "http://" + shared.clients.operator().get("/v3/portals")["data"][0]["default_domain"]
     assert by_name.get("/operator/sign-in").status_code == 404
     assert by_name.get("/sign-in").status_code == 200
+
+
+def test_no_link_of_developers_pages_leads_nowhere(pages: dict[tuple[str, str], Page], shared: People) -> None:
+    who = {"visitor": shared.visitor(), "developer": shared.developer()}
+    links = {
+        (name, link)
+        for (name, _), page in pages.items()
+        if page.status == 200 and name in who
+        for link in page.links
+        if link.startswith("/")
+    }
+    statuses = {one: who[one[0]].http.get(one[1], follow_redirects=False).status_code for one in links}
+    assert {one: status for one, status in statuses.items() if status not in (200, 303)} == {}
