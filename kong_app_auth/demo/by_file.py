@@ -13,6 +13,7 @@ class ByFile:
 
     flow = "apps.yaml ─► sync daemon ─► Valkey ─► follower ─► replica ◄─ two workers"
     revoked_by = "revoked in apps.yaml"
+    token: str | None = None
 
     def __init__(self, directory: Path) -> None:
         self._file = directory / "apps.yaml"

@@ -11,12 +11,15 @@ from rich.console import Console
 from rich.markup import escape
 
 from kong_app_auth.demo.processes import DemoError, Processes, free_port, output_of_own
-from kong_app_auth.demo.scene import REGION, WEATHER, Keys
+from kong_app_auth.demo.providers import NAMES, Provider, start_providers
+from kong_app_auth.demo.scene import MAPS, REGION, WEATHER, Keys
 from kong_app_auth.domain.api_key import mint
 
 CONTROL_PLANE: Final = "0f0e0d0c-0b0a-4908-8706-050403020100"
 """Konnect's name for the Kong cluster that a Gateway Service is in. There is one here, so any UUID will do."""
 EMAIL: Final = "alice@example.com"
+IDENTITY_PROVIDERS_HERE: Final = {"idp_allow_private": "true", "idp_allow_http_loopback": "true"}
+"""Settings of the portal and the daemon: providers on this machine, by http. For trying out only."""
 _UUID: Final = re.compile(r"([0-9a-f]{8})-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _MAIL: Final = re.compile(r'href="(mailbox/[0-9a-f-]{36})"')
 _TOKEN: Final = re.compile(r"token=([0-9a-f-]{36})")
@@ -32,6 +35,13 @@ class ByPortal:
     def __init__(self, console: Console, directory: Path, processes: Processes, gateway_port: int) -> None:
         self.keys = Keys("", "", "", "", "")
         self._console = console
+        self.token: str | None = None
+        self._providers: dict[str, Provider] = {}
+        found = start_providers(directory, processes)
+        if isinstance(found, str):
+            console.print(f"  [yellow]no tokens in this demo: {escape(found)}[/yellow]")
+        else:
+            self._providers = found
         port = free_port(8080)
         self._url = f"http://127.0.0.1:{port}"
         self._feed_token = secrets.token_urlsafe(32)
@@ -44,6 +54,7 @@ class ByPortal:
             feed_tokens=f"{REGION}={self._feed_token}",
             gateway_urls=f"{REGION}=http://127.0.0.1:{gateway_port}",
             mailbox="true",
+            **IDENTITY_PROVIDERS_HERE,
             **settings,
         )
         processes.wait_for("the portal to answer", self._answers)
@@ -53,20 +64,21 @@ class ByPortal:
         self._operator_token = token
         self._developer = requests.Session()
         self._portal: dict[str, Any] = {}
+        self._production: dict[str, Any] = {}
         self._address = ""
         self._retiring = ""
 
     @property
     def sync_settings(self) -> dict[str, str]:
         """How the sync daemon finds the portal."""
-        return {"portal_url": self._url, "feed_token": self._feed_token}
+        return {"portal_url": self._url, "feed_token": self._feed_token, **IDENTITY_PROVIDERS_HERE}
 
     def tell(self) -> None:
         """Set everything up as the documentation's worked example has it, and take the keys of the tour."""
         self._chapter("An operator sets up two portals, three APIs and four strategies")
-        weather = self._set_up()
+        weather, weather_2, by_client = self._set_up()
         self._chapter("A developer signs up, and is approved")
-        self._sign_up()
+        self._sign_up(self._portal)
         self._chapter("The developer registers an application, and takes a key")
         dashboard, registration = self._application("dashboard", weather)
         self._approve(dashboard, registration)
@@ -78,6 +90,16 @@ class ByPortal:
         credential, retiring_key = self._key(retiring)
         self._retiring = f"/v3/portals/{self._portal['id']}/applications/{retiring}/credentials/{credential}"
         self.keys = Keys(key, newcomer, planner, retiring_key, elsewhere=mint("us"))
+        if self._providers:
+            self._chapter("The portal makes an OAuth client at the identity provider, for a developer of Production")
+            self._take_a_token(weather_2, by_client)
+
+    def _take_a_token(self, api: str, strategy: str) -> None:
+        self._sign_up(self._production)
+        made = self._developer_does("POST", "/applications", {"name": "forecast", "auth_strategy_id": strategy})
+        registration = self._developer_does("POST", f"/applications/{made['id']}/registrations", {"api_id": api})
+        self._approve(made["id"], registration["id"])
+        self.token = self._providers["okta"].token(made["client_id"], made["client_secret"])
 
     def revoke(self) -> None:
         """Revoke the key that retires."""
@@ -90,20 +112,16 @@ class ByPortal:
             f"{self._url}/mailbox      (the mails of this portal)",
         ]
 
-    def _set_up(self) -> str:
-        """Make the worked example; gives the id of Weather API v1, which the gateway serves."""
+    def _set_up(self) -> tuple[str, str, str]:
+        """Make the worked example; gives the ids of Weather API v1 and v2, and of the strategy with DCR."""
         staging, production = (self._operator_makes("/v3/portals", name=name) for name in ("Staging", "Production"))
-        self._portal = staging
-        self._address = f"/p/{staging['default_domain'].partition('.')[0]}"
-        okta = {"issuer": "https://okta.example.com/oauth2/default", "scopes": ["openid"]}
-        auth0 = {"issuer": "https://auth0.example.com/", "scopes": ["openid"]}
-        provider = self._operator_makes(
-            "/v2/dcr-providers",
-            name="okta",
-            provider_type="okta",
-            issuer=okta["issuer"],
-            dcr_config={"dcr_token": secrets.token_urlsafe(24)},
-        )
+        self._portal, self._production = staging, production
+        okta, auth0 = ({"issuer": self._issuer(name), "scopes": ["weather.read"]} for name in NAMES)
+        dcr: dict[str, Any] = {"provider_type": "okta", "dcr_config": {"dcr_token": secrets.token_urlsafe(24)}}
+        if self._providers:
+            config = {"initial_access_token": self._providers["okta"].initial_access_token}
+            dcr = {"provider_type": "rfc7591", "dcr_config": config}
+        provider = self._operator_makes("/v2/dcr-providers", name="okta", issuer=okta["issuer"], **dcr)
         strategies = {
             name: self._operator_makes(
                 "/v2/application-auth-strategies",
@@ -113,8 +131,8 @@ class ByPortal:
                 configs={
                     "openid-connect": {
                         **config,
-                        "credential_claim": ["azp"],
-                        "auth_methods": ["client_credentials", "bearer"],
+                        "credential_claim": ["azp", "client_id"],
+                        "auth_methods": ["bearer"],
                     }
                 },
                 **more,
@@ -139,12 +157,18 @@ class ByPortal:
         ):
             body = {"auth_strategy_ids": [strategy], "visibility": "public"}
             self._call(self._operator, "PUT", f"/v3/apis/{api}/publications/{portal['id']}", body)
-        self._operator_makes(
-            f"/v3/apis/{weather_1}/implementations", service={"control_plane_id": CONTROL_PLANE, "id": WEATHER}
-        )
-        return str(weather_1)
+        for api, service in ((weather_1, WEATHER), (weather_2, MAPS)):
+            link = {"control_plane_id": CONTROL_PLANE, "id": service}
+            self._operator_makes(f"/v3/apis/{api}/implementations", service=link)
+        return str(weather_1), str(weather_2), str(strategies["okta-dcr"])
 
-    def _sign_up(self) -> None:
+    def _issuer(self, name: str) -> str:
+        return self._providers[name].issuer if self._providers else f"https://{name}.example.com"
+
+    def _sign_up(self, portal: dict[str, Any]) -> None:
+        self._portal = portal
+        self._address = f"/p/{portal['default_domain'].partition('.')[0]}"
+        self._developer = requests.Session()
         password = secrets.token_urlsafe(16)
         self._developer_does("POST", "/developer", {"email": EMAIL, "full_name": "Alice Example"})
         confirmed = self._developer_does("POST", "/developer/verify-email", {"token": self._mailed_token()})

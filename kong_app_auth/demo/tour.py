@@ -51,6 +51,7 @@ class Source(Protocol):
     """Where the demo's registry comes from: a portal, or a file."""
 
     keys: Keys
+    token: str | None
     flow: str
     revoked_by: str
 
@@ -100,8 +101,18 @@ class Tour:
         self._show("an application that waits for approval", "/weather", keys.newcomer, 403, "registration_pending")
         self._show("a key of another region", "/weather", keys.elsewhere, 401, "malformed_credential")
         self._show("a key with a typo", "/weather", keys.mistyped, 401, "malformed_credential")
+        if self._source.token is not None:
+            self._tokens(self._source.token)
         self._revoke()
         self._outage()
+
+    def _tokens(self, token: str) -> None:
+        wait_for("the token to be let in", lambda: self._ask(None, "/maps", _bearer(token)).status == 200)
+        title = "a token of the identity provider, for the client that the portal made there"
+        self._show(title, "/maps", None, 200, headers=_bearer(token))
+        head, payload, signature = token.split(".")
+        forged = f"{head}.{payload}.{signature[:-8]}{signature[-8:][::-1]}"
+        self._show("the same with another signature", "/maps", None, 401, "invalid_token", headers=_bearer(forged))
 
     def _revoke(self) -> None:
         self._show("a key that is about to be revoked", "/weather", self._source.keys.retiring, 200)
@@ -143,7 +154,9 @@ class Tour:
         answer = self._ask(key, path, headers)
         as_promised = (answer.status, answer.reason) == (status, reason)
         self.unexpected += not as_promised
-        sent = "".join(f" -H '{name}: {value}'" for name, value in (headers or {}).items())
+        sent = "".join(
+            f" -H '{name}: {value[:20]}{'…' * (len(value) > 20)}'" for name, value in (headers or {}).items()
+        )
         shown_key = "" if key is None else f" -H 'apikey: {key[:10]}…'"
         colour = "green" if answer.status == 200 else "yellow"
         self._console.print(f"\n[bold]{self._step:2}. {escape(title)}[/bold]")
@@ -174,6 +187,10 @@ class Tour:
             return Answer(response.status, response.headers.get(REASON_HEADER), response.read().decode())
         finally:
             connection.close()
+
+
+def _bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}
 
 
 def run_demo(*, once: bool, from_file: bool = False) -> int:

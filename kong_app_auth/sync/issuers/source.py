@@ -32,13 +32,12 @@ class WithIssuers:
             return found
         if self._named is None:
             return found
-        changes = [*(found or ()), *self._of_strategies(found or [])]
+        changes = [*(found or ()), *self._of_strategies(self._named, found or [])]
         changes += self._news()
         return changes or None
 
-    def _of_strategies(self, changes: list[Change]) -> list[Change]:
-        """Follow what strategies name; an issuer that none names any more goes."""
-        named = self._named or {}
+    def _of_strategies(self, named: dict[str, str], changes: list[Change]) -> list[Change]:
+        """Follow in `named` what strategies name; an issuer that none names any more goes."""
         before = set(named.values())
         for change in changes:
             if change.table is Table.STRATEGIES and isinstance(change.id, str):
