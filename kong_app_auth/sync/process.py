@@ -19,6 +19,7 @@ from kong_app_auth.sync.issuers.source import WithIssuers
 from kong_app_auth.sync.issuers.unknown_keys import UnknownKeys
 from kong_app_auth.sync.kong.gateways import BadGateways, read_gateways
 from kong_app_auth.sync.kong.managed import ManagedGateways
+from kong_app_auth.sync.kong.metrics import KongMetrics
 from kong_app_auth.sync.kong.portal import StatesPortal
 from kong_app_auth.sync.metrics import SyncMetrics, exposed
 from kong_app_auth.sync.portal_feed.address import PortalAddress
@@ -122,6 +123,8 @@ def run_sync(
             serving.enter_context(managed.running())
             companions.append(managed)
             learners.append(managed)
+        else:
+            KongMetrics(metrics.registry)  # every daemon shows the same families of metrics
         daemon = Daemon(client, source, region, metrics, companions=companions, learners=learners, wake=wake)
         _log.info("sync daemon starts", region=region, source=str(apps_file or portal_url), redis=redact(redis_url))
         ending = _until_signalled(daemon)
