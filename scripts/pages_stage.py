@@ -139,7 +139,7 @@ def stage(directory: Path, **configuration: Any) -> Generator[tuple[Stage, Contr
     """Make the portal in `directory` and serve it."""
     listener = socket.create_server(("127.0.0.1", 0))
     base = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    given = {
+    given: dict[str, Any] = {
         "regions": (REGION,),
         "public_url": base,
         "mailbox": True,
