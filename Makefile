@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 JOBS ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help demo servers test test-fast test-integration lint format proto bench docs lock clean
+.PHONY: help screenshots demo servers test test-fast test-integration lint format proto bench docs lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 20
@@ -60,9 +60,14 @@ bench: $(STAMP) ## measure; writes tables and plots to bench/results/
 	$(BIN)/python -m bench
 	$(BIN)/python -m bench.reporting
 	$(BIN)/python -m bench.control_plane
+	$(BIN)/python -m bench.token_requests
+	$(BIN)/python -m bench.managed_plugin
 
 proto: $(STAMP) ## generate the protocol's message classes from the .proto file
 	$(BIN)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. plugin_server/wire/kong_plugin_protocol.proto
+
+screenshots: $(STAMP) servers ## pictures of the portal's pages, for people to look at, in build/screenshots
+	$(BIN)/python -m scripts.screenshots build/screenshots
 
 docs: $(STAMP) ## write the pages that are made from the code: settings, operations
 	$(BIN)/python -m scripts.configuration_table
