@@ -20,7 +20,7 @@ from tests.unit.portal.web.people import API, ROUTES, People, of_operators
 
 MARK = "x55xss"
 PAYLOAD = (
-    f"\"'><script>{MARK}()</script><img src=x onerror={MARK}()><svg/onload={MARK}()>{{{{7*7}}}}"
+    f"\"'><script>{MARK}()</script><img src=x onerror={MARK}()><svg/onload={MARK}()>{{{{123456789*9}}}}"
     f'[link](javascript:{MARK}()) ![picture](https://evil.example/x) <a href="javascript:{MARK}()">a</a>'
 )
 FIELD = {"type": PAYLOAD, "description": PAYLOAD}
@@ -97,7 +97,7 @@ def _is_harmless(page: Page) -> None:
             assert not name.lower().startswith("on"), (page.path, tag, name)
             if name in ("href", "src", "action", "formaction"):
                 assert not value.strip().lower().startswith(("javascript", "data", "vbscript")), (page.path, value)
-    assert "49" not in page.words.replace(MARK, ""), "a template was made of a text"
+    assert "1111111101" not in page.text, "a template was made of a text"
 
 
 @pytest.mark.parametrize("audience", ["developers", "operators"])
