@@ -50,6 +50,7 @@ def create(caller: Caller, build: Build, view: View[T], imported: str | None = N
 
     Raises Refused.
     """
+    holder: dcr_clients.Held | None = None
     with caller.write() as tx:
         application = build(tx)
         record = application.auth_strategy.dcr_provider
@@ -66,8 +67,8 @@ def create(caller: Caller, build: Build, view: View[T], imported: str | None = N
             holder = dcr_clients.held(tx, intent, provider)
             application.id = intent.application_id
         asked = _Asked(provider, record.id, dcr_clients.wanted(application))
-    if imported is not None:
-        return _import(caller, build, view, asked, imported)
+    if holder is None:
+        return _import(caller, build, view, asked, imported or "")
     registered = _ask(caller, holder, asked.request)
     _keep(caller, holder, registered)
     try:
