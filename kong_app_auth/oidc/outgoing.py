@@ -126,10 +126,12 @@ class Outgoing:
         headers: Mapping[str, str] | None = None,
         timeout: float,
         max_bytes: int,
+        once: bool = False,
     ) -> Answer:
         """Make a request and read the whole answer. Raises Unreachable, and ForbiddenAddress which is one.
 
-        `timeout`: seconds for all of it, the name's look-up included. `max_bytes`: a longer body is no answer.
+        `timeout`: seconds for all of it, the name's look-up included. `max_bytes`: a longer body is no answer. `once`:
+        even a GET changes something there, and must not be made again where its connection was closed.
         """
         target = self._target(url)
         wanted = _Request(target, method, body, headers or {}, time.monotonic() + timeout, max_bytes)
@@ -139,7 +141,7 @@ class Outgoing:
                 return self._exchange(kept, wanted)
             except _ClosedBefore:
                 # The provider closed it meanwhile. What may be asked twice, is; the rest is the caller's to judge.
-                if method not in ("GET", "HEAD"):
+                if once or method not in ("GET", "HEAD"):
                     raise
         return self._exchange(self._connected(target.origin, wanted.until), wanted)
 

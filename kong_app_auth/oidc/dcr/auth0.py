@@ -1,6 +1,9 @@
 # ruff: noqa: ARG002  every adapter has the whole of Provider, and needs not every argument
 """Auth0, by its Management API v2.
 
+The documents are https://auth0.com/docs/api/management/v2 (clients, client-grants) and, for the token,
+https://auth0.com/docs/get-started/authentication-and-authorization-flow/client-credentials-flow.
+
 A client carries the application's id in `client_metadata`. The API has no search by it, so the clients are listed.
 """
 
@@ -8,7 +11,7 @@ from typing import Any, Final
 from urllib.parse import quote, urlencode
 
 from kong_app_auth.oidc.dcr.access_token import ClientCredentials, KeptToken
-from kong_app_auth.oidc.dcr.calls import Calls, members_of, objects_of, text_of
+from kong_app_auth.oidc.dcr.calls import Calls, client_id_of, members_of, objects_of, text_of
 from kong_app_auth.oidc.dcr.management import ManagementApi
 from kong_app_auth.oidc.dcr.provider import (
     Capabilities,
@@ -80,7 +83,7 @@ class Auth0(OneSecret, NoHooks):
             self.update(found, None, wanted)
             return _replace_adopted(self.new_secret(found, None))
         body = self._api.ask("POST", "/clients", {**_client_body(wanted), **_fixed(wanted)}).body
-        client_id = text_of(body, "client_id", changed=True)
+        client_id = client_id_of(body, changed=True)
         secret = text_of(body, "client_secret", changed=True)
 
         def grants() -> RegisteredClient:

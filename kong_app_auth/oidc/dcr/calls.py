@@ -1,6 +1,7 @@
 """HTTP calls to a provider's API: JSON out, JSON in, and whatever goes wrong as DcrFailed."""
 
 import json
+import time
 from collections.abc import Mapping
 from typing import Any, Final, cast
 from urllib.parse import urlencode
@@ -15,6 +16,9 @@ TIMEOUT_SECONDS: Final = 15.0
 MAX_ANSWER_BYTES: Final = 1 << 20
 MAX_QUOTED: Final = 200
 """Characters of a provider's own words in an error."""
+MAX_TEXT: Final = 4096
+"""Characters of an identifier, a secret or a token in an answer."""
+MAX_CLIENT_ID: Final = 255
 MAX_RETRY_AFTER: Final = 3600
 _HIDDEN: Final = "***"
 _WRITES: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
@@ -59,12 +63,14 @@ class Calls:
         of_client: bool = False,
         changes: bool | None = None,
         hide: tuple[str, ...] = (),
+        reads: bool = True,
     ) -> Reply:
         """Make a call and give its 2xx answer. Raises DcrFailed, which is StatusRefused where there was an answer.
 
         `content` is sent as JSON, `form` as a form. `of_client`: the URL is that of one client, so that 404 is
         UNKNOWN_CLIENT. `changes`: the call changes something at the provider (by default all but GET do), so that a
-        lost answer is AMBIGUOUS. `hide`: more that must not be in an error.
+        lost answer is AMBIGUOUS, and the call is never made twice. `hide`: more that must not be in an error.
+        `reads`: the text of a 2xx answer is wanted; where it is not, it need not be JSON.
         """
         changes = method in _WRITES if changes is None else changes
         body, sent = _encoded(content, form)
@@ -76,6 +82,7 @@ class Calls:
                 headers={**sent, **(headers or {})},
                 timeout=self._timeout,
                 max_bytes=MAX_ANSWER_BYTES,
+                once=changes,
             )
         except ForbiddenAddress as problem:
             raise DcrFailed(f"must not be asked: {problem.detail}", FailureKind.REFUSED) from None
@@ -83,7 +90,7 @@ class Calls:
             kind = FailureKind.AMBIGUOUS if changes and problem.may_have_arrived else FailureKind.UNREACHABLE
             raise DcrFailed(f"cannot be reached: {problem.detail}", kind) from None
         if 200 <= answer.status < 300:
-            return Reply(answer.status, _decoded(answer, changes), answer.headers)
+            return Reply(answer.status, _decoded(answer, changes) if reads else None, answer.headers)
         words = self._words(answer, hide)
         raise StatusRefused(
             f"answered {answer.status}{f' ({words})' if words else ''}",
@@ -110,12 +117,21 @@ def members_of(body: Any) -> dict[str, Any]:
 
 
 def text_of(body: Any, name: str, *, changed: bool) -> str:
-    """Give a string member of an answer. Raises DcrFailed where it is missing: AMBIGUOUS where something `changed`."""
+    """Give a string member of an answer. Raises DcrFailed where it is of no use: AMBIGUOUS if something `changed`."""
     value = members_of(body).get(name)
-    if not isinstance(value, str) or not value or len(value) > 4096:
+    if not isinstance(value, str) or not 0 < len(value) <= MAX_TEXT or not value.isprintable():
         kind = FailureKind.AMBIGUOUS if changed else FailureKind.UNREACHABLE
         raise DcrFailed(f"answered without a usable {name}", kind)
     return value
+
+
+def client_id_of(body: Any, name: str = "client_id", *, changed: bool) -> str:
+    """Give the id of a client, as tokens may carry it (RFC 6749, appendix A.1). Raises DcrFailed as `text_of` does."""
+    client_id = text_of(body, name, changed=changed)
+    if len(client_id) > MAX_CLIENT_ID or not client_id.isascii():
+        kind = FailureKind.AMBIGUOUS if changed else FailureKind.UNREACHABLE
+        raise DcrFailed(f"answered without a usable {name}", kind)
+    return client_id
 
 
 def objects_of(body: Any) -> list[dict[str, Any]]:
@@ -154,9 +170,24 @@ def _kind(status: int, of_client: bool, changes: bool) -> FailureKind:
 
 
 def _retry_after(answer: Answer) -> int | None:
-    """Read Retry-After in seconds. As an HTTP date, which none of these providers sends, it is not read."""
-    text = answer.headers.get("retry-after", "")
-    return min(int(text), MAX_RETRY_AFTER) if text.isascii() and text.isdigit() and len(text) < 10 else None
+    """Read how many seconds we are to wait.
+
+    Microsoft sends Retry-After in seconds; Okta sends X-Rate-Limit-Reset and Auth0 X-RateLimit-Reset, the Unix time at
+    which there may be requests again (their documents on rate limits). An HTTP date, which none sends, is not read.
+    """
+    if (seconds := _digits(answer, "retry-after")) is not None:
+        return min(seconds, MAX_RETRY_AFTER)
+    if answer.status != 429:
+        return None
+    for name in ("x-rate-limit-reset", "x-ratelimit-reset"):
+        if (moment := _digits(answer, name)) is not None:
+            return max(1, min(moment - int(time.time()), MAX_RETRY_AFTER))
+    return None
+
+
+def _digits(answer: Answer, name: str) -> int | None:
+    text = answer.headers.get(name, "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 11 else None
 
 
 def _error_texts(said: Any) -> list[str]:

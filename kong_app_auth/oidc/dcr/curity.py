@@ -1,8 +1,11 @@
 # ruff: noqa: ARG002  every adapter has the whole of Provider, and needs not every argument
 """Curity Identity Server: RFC 7591 with an initial token of scope `dcr`, which can be used once.
 
-By its documents, reading or updating a client at its configuration endpoint replaces the client's secret and its
-registration access token. So nothing is read or updated here, and `new_secret` is a read.
+The documents are https://curity.io/resources/learn/using-dynamic-client-registration and
+https://curity.io/resources/learn/dynamic-client-registration-management. By the second, reading or updating a client
+replaces the client's secret and its registration access token. So nothing is read or updated here, and `new_secret` is
+a read; one whose answer is lost leaves a client that nobody can manage any more, except with the scope `dcrm`, which
+the initial client is not asked to have.
 """
 
 from kong_app_auth.oidc.dcr.access_token import ClientCredentials
@@ -62,7 +65,7 @@ class Curity(Rfc7591):
 
     def new_secret(self, client_id: str, registration: Registration | None) -> RegisteredClient:
         """Read the client, which replaces its secret."""
-        reply = self._managed("GET", registration)
+        reply = self._managed("GET", registration, changes=True)
         client = registered(reply, registration, with_secret=False)
         try:
             return registered(reply, registration, with_secret=True)

@@ -22,19 +22,30 @@ class ManagementApi:
         *,
         of_client: bool = False,
         headers: dict[str, str] | None = None,
+        reads: bool = True,
     ) -> Reply:
-        """Make a call; `path` begins with a slash. Raises DcrFailed."""
+        """Make a call; `path` begins with a slash, `reads` as `Calls.ask` has it. Raises DcrFailed."""
         token = self.tokens.get()
         try:
-            return self._ask(token.token, method, path, content, of_client=of_client, headers=headers)
+            return self._ask(token.token, method, path, content, of_client=of_client, headers=headers, reads=reads)
         except StatusRefused as refused:
             if refused.status != 401:
                 raise
         self.tokens.forget(token)
-        return self._ask(self.tokens.get().token, method, path, content, of_client=of_client, headers=headers)
+        return self._ask(
+            self.tokens.get().token, method, path, content, of_client=of_client, headers=headers, reads=reads
+        )
 
     def _ask(
-        self, token: str, method: str, path: str, content: Any, *, of_client: bool, headers: dict[str, str] | None
+        self,
+        token: str,
+        method: str,
+        path: str,
+        content: Any,
+        *,
+        of_client: bool,
+        headers: dict[str, str] | None,
+        reads: bool,
     ) -> Reply:
         return self._calls.ask(
             method,
@@ -43,4 +54,5 @@ class ManagementApi:
             headers={"Authorization": f"Bearer {token}", **(headers or {})},
             of_client=of_client,
             hide=(token,),
+            reads=reads,
         )

@@ -1,14 +1,18 @@
 # ruff: noqa: ARG002  every adapter has the whole of Provider, and needs not every argument
 """Okta, by its Dynamic Client Registration API (/oauth2/v1/clients) and the secrets of the Apps API.
 
+The documents are https://developer.okta.com/docs/api/openapi/okta-oauth/oauth/tag/Client and
+https://developer.okta.com/docs/api/openapi/okta-management/management/tag/ApplicationSSOCredentialOAuth2ClientAuth.
+
 A client carries the application's id at the end of its name, for the API keeps no field of ours that can be read back.
 The id of a client that was made here is also that of its app.
 """
 
+import re
 from typing import Any, Final
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
-from kong_app_auth.oidc.dcr.calls import Calls, Reply, StatusRefused, objects_of, text_of
+from kong_app_auth.oidc.dcr.calls import Calls, Reply, StatusRefused, client_id_of, objects_of, text_of
 from kong_app_auth.oidc.dcr.provider import (
     Capabilities,
     ClientRequest,
@@ -22,7 +26,10 @@ from kong_app_auth.oidc.dcr.unsupported import NoHooks
 
 MAX_SECRETS: Final = 2
 MAX_NAME: Final = 100
+"""Characters of the name of a client, the application's id at its end included: that of an app's label."""
+MAX_PAGES: Final = 50
 _CLIENTS: Final = "/oauth2/v1/clients"
+_NEXT: Final = re.compile(r'<([^<>]*)>; *rel="next"')
 _READ_ONLY: Final = ("client_id_issued_at", "client_secret_expires_at", "client_secret", "_links")
 
 
@@ -57,14 +64,12 @@ class Okta(NoHooks):
         """Make a client; or replace the secrets of the one that is there."""
         found = self._find(wanted)
         if found is not None:
-            for surplus in self._secrets(found)[1:]:
-                self.delete_secret(found, None, text_of(surplus, "id", changed=False))
             client = self.new_secret(found, None)
             return RegisteredClient(
                 client_id=found, client_secret=client.client_secret, secret_id=client.secret_id, adopted=True
             )
         body = self._ask("POST", _CLIENTS, _client_body(wanted)).body
-        client_id = text_of(body, "client_id", changed=True)
+        client_id = client_id_of(body, changed=True)
         secret = text_of(body, "client_secret", changed=True)
         return finished_or_undone(lambda: self._with_secret_id(client_id, secret), lambda: self.delete(client_id, None))
 
@@ -87,7 +92,10 @@ class Okta(NoHooks):
         return RegisteredClient(client_id=client_id)
 
     def new_secret(self, client_id: str, registration: Registration | None) -> RegisteredClient:
-        """POST lifecycle/newSecret."""
+        """Delete all secrets but an active one, then POST lifecycle/newSecret, which replaces that one."""
+        there = sorted(self._secrets(client_id), key=lambda one: one.get("status") != "ACTIVE")
+        for surplus in there[1:]:
+            self.delete_secret(client_id, registration, text_of(surplus, "id", changed=False))
         body = self._ask("POST", f"{_path(client_id)}/lifecycle/newSecret", of_client=True).body
         secret = text_of(body, "client_secret", changed=True)
         try:
@@ -123,18 +131,29 @@ class Okta(NoHooks):
                 raise
 
     def _find(self, wanted: ClientRequest) -> str | None:
-        query = urlencode({"q": wanted.client_name[:MAX_NAME], "limit": "200"})
-        for one in objects_of(self._ask("GET", f"{_CLIENTS}?{query}").body):
-            if str(one.get("client_name", "")).endswith(f"({wanted.reference})"):
-                return text_of(one, "client_id", changed=False)
-        return None
+        """Look through the clients whose names begin as this one's, page by page. Raises DcrFailed."""
+        mark = _mark(wanted)
+        query = {"q": _name(wanted).removesuffix(mark), "limit": "200"}
+        for _ in range(MAX_PAGES):
+            page = self._ask("GET", f"{_CLIENTS}?{urlencode(query)}")
+            for one in objects_of(page.body):
+                if str(one.get("client_name", "")).endswith(mark):
+                    return text_of(one, "client_id", changed=False)
+            following = _NEXT.search(page.headers.get("link", ""))
+            after = parse_qs(urlsplit(following[1]).query).get("after") if following else None
+            if not after:
+                return None
+            query["after"] = after[0]
+        raise DcrFailed("has too many clients of this name to look through", FailureKind.REFUSED)
 
     def _secrets(self, client_id: str) -> list[dict[str, Any]]:
         return objects_of(self._ask("GET", _secrets_path(client_id), of_client=True).body)
 
     def _with_secret_id(self, client_id: str, secret: str) -> RegisteredClient:
-        """Find the id of a secret that was just made."""
-        found = next((one.get("id") for one in self._secrets(client_id) if one.get("client_secret") == secret), None)
+        """Find the id of a secret that was just made: the only one, or else by its text."""
+        there = self._secrets(client_id)
+        of_text = (one.get("id") for one in there if one.get("client_secret") == secret)
+        found = there[0].get("id") if len(there) == 1 else next(of_text, None)
         if not isinstance(found, str):
             raise DcrFailed("does not list the secret that it made", FailureKind.AMBIGUOUS)
         return RegisteredClient(client_id=client_id, client_secret=secret, secret_id=found)
@@ -153,10 +172,19 @@ def _secrets_path(client_id: str) -> str:
     return f"/api/v1/apps/{quote(client_id, safe='')}/credentials/secrets"
 
 
+def _mark(wanted: ClientRequest) -> str:
+    return f" ({wanted.reference})"
+
+
+def _name(wanted: ClientRequest) -> str:
+    mark = _mark(wanted)
+    return wanted.client_name[: MAX_NAME - len(mark)].rstrip() + mark
+
+
 def _client_body(wanted: ClientRequest) -> dict[str, Any]:
     interactive = "authorization_code" in wanted.grant_types
     return {
-        "client_name": f"{wanted.client_name[:MAX_NAME]} ({wanted.reference})",
+        "client_name": _name(wanted),
         "redirect_uris": wanted.redirect_uris,
         "grant_types": wanted.grant_types,
         "response_types": ["code"] if interactive else ["token"],

@@ -1,6 +1,8 @@
 # ruff: noqa: ARG002  every adapter has the whole of Provider, and needs not every argument
 """Any provider with dynamic client registration by RFC 7591 and management of the client by RFC 7592.
 
+The documents are those two, and OpenID Connect Discovery 1.0 for the place of the registration endpoint.
+
 The standard has no way to look for a client, so an ambiguous `create` may leave one behind; none to replace a secret;
 and manages a client only with the registration access token that came with it, which providers may rotate.
 """
@@ -10,7 +12,7 @@ from typing import Any, Final
 
 import structlog
 
-from kong_app_auth.oidc.dcr.calls import Calls, Reply, StatusRefused, members_of, text_of
+from kong_app_auth.oidc.dcr.calls import MAX_TEXT, Calls, Reply, StatusRefused, client_id_of, members_of, text_of
 from kong_app_auth.oidc.dcr.provider import (
     Capabilities,
     ClientRequest,
@@ -68,10 +70,10 @@ def registration_body(wanted: ClientRequest) -> dict[str, Any]:
 def registered(reply: Reply, former: Registration | None, *, with_secret: bool) -> RegisteredClient:
     """Read a client information response (RFC 7591, section 3.2.1). Raises DcrFailed AMBIGUOUS for one of no use."""
     body = members_of(reply.body)
-    client_id = text_of(body, "client_id", changed=True)
+    client_id = client_id_of(body, changed=True)
     uri, token = body.get("registration_client_uri"), body.get("registration_access_token")
     registration = former
-    if isinstance(token, str) and token:
+    if isinstance(token, str) and 0 < len(token) <= MAX_TEXT:
         known_uri = uri if isinstance(uri, str) and uri else former.client_uri if former else None
         registration = Registration(known_uri, token) if known_uri else former
     scope, expires_at = body.get("scope"), body.get("client_secret_expires_at")
@@ -79,7 +81,7 @@ def registered(reply: Reply, former: Registration | None, *, with_secret: bool) 
         client_id=client_id,
         client_secret=text_of(body, "client_secret", changed=True) if with_secret else None,
         secret_expires_at=expires_at if isinstance(expires_at, int) and expires_at > 0 else None,
-        scopes=tuple(scope.split()) if isinstance(scope, str) else None,
+        scopes=tuple(scope.split()) if isinstance(scope, str) and len(scope) <= MAX_TEXT else None,
         registration=registration,
     )
 
@@ -155,7 +157,9 @@ class Rfc7591(OneSecret, NoHooks):
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         return self._calls.ask("POST", endpoint, content=content, headers=headers, hide=(token or "",))
 
-    def _managed(self, method: str, registration: Registration | None, content: Any = None) -> Reply:
+    def _managed(
+        self, method: str, registration: Registration | None, content: Any = None, *, changes: bool | None = None
+    ) -> Reply:
         """Call the client's configuration endpoint. Raises DcrFailed."""
         if registration is None:
             raise refused("manage a client without its registration access token")
@@ -165,5 +169,7 @@ class Rfc7591(OneSecret, NoHooks):
             content=content,
             headers={"Authorization": f"Bearer {registration.access_token}"},
             of_client=True,
+            changes=changes,
             hide=(registration.access_token,),
+            reads=method != "DELETE",
         )

@@ -131,7 +131,7 @@ def _begin(plane: ControlPlane, region: str, client_id: str) -> _Work | None:
 def _tasks(tx: Transaction, client: OAuthClient, application: Application) -> list[_Task]:
     request = dcr_clients.wanted(application)
     tasks: list[_Task] = []
-    for word in client.owed:
+    for word in dcr_clients.take_on(client):
         if word == UPDATE:
             tasks.append(
                 _Task(word, partial(_update, request, dcr_clients.event(application, EventType.UPDATE_APPLICATION)))

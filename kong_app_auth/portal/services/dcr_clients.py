@@ -78,6 +78,7 @@ def intend(tx: Transaction, application: Application, provider_record: DcrProvid
         application_id=new_id(),
         name=application.name,
         owed=[],
+        under_way=[],
     )
     _lease(tx, client)
     tx.session.add(client)
@@ -145,14 +146,22 @@ def keep_secret(tx: Transaction, client: OAuthClient, registered: RegisteredClie
     return secret
 
 
-def settled(client: OAuthClient, *what: str) -> None:
-    """Note that the provider has it right."""
-    client.owed = [one for one in client.owed if one not in what]
+def take_on(client: OAuthClient) -> list[str]:
+    """Give what is owed, and note that it is being said from now on; what somebody left in the midst of it too."""
+    client.under_way = [*dict.fromkeys([*client.under_way, *client.owed])]
+    client.owed = []
+    return list(client.under_way)
+
+
+def settled(client: OAuthClient, word: str) -> None:
+    """Note that the provider has been told, or will not hear of it."""
+    client.under_way = [one for one in client.under_way if one != word]
 
 
 def release(tx: Transaction, client: OAuthClient) -> None:
     """Give the lease back; what is still owed is due now."""
     client.lease = client.leased_until = None
+    client.under_way = []
     gone = tx.session.get(Application, client.application_id) is None
     client.next_attempt_at = tx.now if gone or client.owed else None
     if client.next_attempt_at is None:
@@ -163,6 +172,7 @@ def release(tx: Transaction, client: OAuthClient) -> None:
 def put_off(tx: Transaction, client: OAuthClient, problem: str, at_least: timedelta = timedelta(0)) -> None:
     """Give the lease back after a failure; what is owed is tried again later and later."""
     client.lease = client.leased_until = None
+    client.owed, client.under_way = [*dict.fromkeys([*client.under_way, *client.owed])], []
     client.attempts += 1
     client.problem = problem[:255]
     delay: timedelta = FIRST_DELAY * 2 ** min(client.attempts - 1, 16)

@@ -142,6 +142,7 @@ def _leave(tx: Transaction, holder: dcr_clients.Held, registered: RegisteredClie
             application_id=holder.application_id,
             name="",
             owed=[],
+            under_way=[],
             next_attempt_at=tx.now,
         )
         tx.session.add(former)

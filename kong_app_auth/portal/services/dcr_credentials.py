@@ -57,7 +57,8 @@ def renew(caller: Caller, application_of: ApplicationOf) -> tuple[str, str]:
     with caller.write() as tx:
         client = _taken_up(tx, held)
         dcr_clients.keep(tx, client, registered)
-        for old in tx.session.scalars(select(ClientSecret).where(ClientSecret.oauth_client_id == client.id)):
+        here = (ClientSecret.oauth_client_id == client.id, ClientSecret.leaving.is_(False))
+        for old in tx.session.scalars(select(ClientSecret).where(*here)):
             tx.session.delete(old)
         secret = dcr_clients.keep_secret(tx, client, registered, None)
         _note(tx, client, "regenerate_secret", secret)

@@ -13,6 +13,7 @@ from kong_app_auth.portal.contract.dcr_providers import CreateProvider, DcrConfi
 from kong_app_auth.portal.errors import Forbidden, Invalid, InvalidParameter, NotFound, invalid
 from kong_app_auth.portal.services.callers import Caller
 from kong_app_auth.portal.services.dcr_connections import connect
+from kong_app_auth.portal.store.clients import OAuthClient
 from kong_app_auth.portal.store.strategies import AuthStrategy, DcrProvider
 from kong_app_auth.portal.transaction import Transaction
 
@@ -133,6 +134,8 @@ def delete(tx: Transaction, provider_id: str) -> None:
     provider = the_provider(tx, provider_id)
     if tx.session.scalar(select(exists().where(AuthStrategy.dcr_provider_id == provider.id))):
         raise Forbidden("An auth strategy uses this DCR provider; take it from the strategy first")
+    if tx.session.scalar(select(exists().where(OAuthClient.dcr_provider_id == provider.id))):
+        raise Forbidden("Clients of applications that are gone are still to be deleted there; try again in a moment")
     tx.session.delete(provider)
     tx.session.flush()
 

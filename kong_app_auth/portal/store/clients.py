@@ -16,8 +16,9 @@ class OAuthClient(Entity):
     not answered, as far as is known. `registration`: how the provider lets us manage it, sealed by the vault.
 
     `owed` names what the provider may have wrong: `update` (the application's own data), `event:<API id>` (whether it
-    is registered with that API), `secret:<ClientSecret id>` (a secret that is to go). `next_attempt_at`: when that is
-    put right, None for nothing to do. `lease` is held by the one who talks to the provider about this client.
+    is registered with that API), `secret:<ClientSecret id>` (a secret that is to go). While it is being said it is in
+    `under_way` instead, so that what changes meanwhile is owed anew. `next_attempt_at`: when that is put right, None
+    for nothing to do. `lease` is held by the one who talks to the provider about this client.
     """
 
     __tablename__ = "oauth_clients"
@@ -36,6 +37,7 @@ class OAuthClient(Entity):
     client_id: Mapped[str | None] = mapped_column(String(255))
     registration: Mapped[str | None] = mapped_column(Text, info=SECRET)
     owed: Mapped[list[str]] = mapped_column(default=list)
+    under_way: Mapped[list[str]] = mapped_column(default=list)
     lease: Mapped[str | None] = mapped_column(Id)
     leased_until: Mapped[datetime | None]
     next_attempt_at: Mapped[datetime | None]

@@ -87,14 +87,14 @@ def bridge() -> Iterator[Bridge]:
         yield running
 
 
-def _bridged(plane: ControlPlane, bridge: Bridge, **config: Any) -> Stage:
+def bridged(plane: ControlPlane, bridge: Bridge, **config: Any) -> Stage:
     settings = {"dcr_base_url": bridge.url, "api_key": API_KEY, "allow_multiple_credentials": True, **config}
     return Stage(Clients(plane), {"provider_type": "http", "dcr_config": settings}, "https://idp.example.com")
 
 
 @pytest.fixture
 def stage(plane: ControlPlane, bridge: Bridge) -> Stage:
-    return _bridged(plane, bridge)
+    return bridged(plane, bridge)
 
 
 class TestBridge:
@@ -129,7 +129,7 @@ class TestBridge:
 
     def test_a_bridge_that_is_not_there_leaves_nothing(self, plane: ControlPlane) -> None:
         with dcr_bridge() as gone:
-            stage = _bridged(plane, gone)
+            stage = bridged(plane, gone)
         stage.application(expect=503)
         assert stage.applications() == []
         assert stage.records() == []
@@ -250,7 +250,7 @@ class TestBridge:
 
 
 def test_two_at_once_get_two_clients(plane: ControlPlane, bridge: Bridge) -> None:
-    stage = _bridged(plane, bridge)
+    stage = bridged(plane, bridge)
     first, second = stage.application(), stage.application()
     assert first["client_id"] != second["client_id"]
     assert len(bridge.clients) == 2

@@ -20,7 +20,8 @@ TENANT = "11111111-2222-3333-4444-555555555555"
 CLIENT_ID = "66666666-7777-8888-9999-000000000000"
 CLIENT_SECRET = "entra~initial/secret+%"
 _WRITABLE = {"displayName", "description", "web", "signInAudience", "api"}
-_KEY = re.compile(r"/v1\.0/applications\((appId|uniqueName)='([^']*)'\)(?:/(addPassword|removePassword))?")
+_KEY = re.compile(r"/v1\.0/applications\((appId|uniqueName)='((?:[^']|'')*)'\)(?:/(addPassword|removePassword))?")
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _READABLE = {"id", "appId", "uniqueName", "displayName", "description", "web", "passwordCredentials"}
 
 
@@ -66,7 +67,9 @@ class Entra:
         key = _KEY.fullmatch(unquote(request.path))
         if key is None:
             raise self._refused(400, "Resource not found for the segment")
-        name, value, action = key.groups()
+        name, value, action = key[1], key[2].replace("''", "'"), key[3]
+        if name == "appId" and not _UUID.fullmatch(value):
+            raise self._refused(400, "Invalid value specified for property 'appId' of resource 'Application'.")
         found = next((one for one in self.applications.values() if one[name] == value), None)
         if (request.method, name, action) == ("PATCH", "uniqueName", None):
             return self._upsert(request, value, found)
@@ -93,7 +96,9 @@ class Entra:
     def _principal(self, request: Request) -> Reply:
         app_id = request.json()["appId"]
         if app_id not in self.applications or self._late():
-            raise self._refused(400, f"The appId '{app_id}' does not reference a valid application object.")
+            raise self._refused(
+                400, f"The appId '{app_id}' of the service principal does not reference a valid application object."
+            )
         if app_id in self.principals:
             raise self._refused(409, "The service principal cannot be created: the name is already in use.")
         self.principals.add(app_id)

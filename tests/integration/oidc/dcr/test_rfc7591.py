@@ -18,13 +18,6 @@ def idp(tmp_path_factory: pytest.TempPathFactory) -> Iterator[IdentityProvider]:
         yield started
 
 
-@pytest.fixture
-def outgoing() -> Iterator[Outgoing]:
-    client = Outgoing(allow_http_loopback=True)
-    yield client
-    client.close()
-
-
 def _provider(idp: IdentityProvider, outgoing: Outgoing, token: str | None = None, timeout: float = 10) -> Provider:
     secrets = {"initial_access_token": token or idp.settings.initial_access_token}
     return provider_for("rfc7591", idp.issuer, {}, secrets, outgoing, timeout=timeout)

@@ -287,6 +287,7 @@ def upgrade() -> None:
         sa.Column("client_id", sa.String(length=255), nullable=True),
         sa.Column("registration", sa.Text(), nullable=True),
         sa.Column("owed", sa.JSON().with_variant(JSONB(), "postgresql"), nullable=False),
+        sa.Column("under_way", sa.JSON().with_variant(JSONB(), "postgresql"), nullable=False),
         sa.Column("lease", sa.Uuid(as_uuid=False), nullable=True),
         sa.Column("leased_until", sa.DateTime(timezone=True), nullable=True),
         sa.Column("next_attempt_at", sa.DateTime(timezone=True), nullable=True),
