@@ -1,11 +1,32 @@
 """Options of the whole suite."""
 
+from pathlib import Path
+
 import pytest
 from hypothesis import settings
 
 # The machine may be busy with something else for longer than hypothesis' deadline for one example.
 settings.register_profile("no deadline", deadline=None)
 settings.load_profile("no deadline")
+
+
+LONG = (
+    "integration/portal/contract/",
+    "integration/demo/",
+    "integration/docs/test_commands.py",
+    "browser/",
+    "faults/system/",
+    "packaging/test_image.py",
+    "integration/portal/test_feed.py",
+    "integration/bench/",
+    "integration/portal/scenario/",
+)
+"""Files that take long: begun first, so that no worker is alone with one at the end."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    root = Path(__file__).parent
+    items.sort(key=lambda item: not item.path.relative_to(root).as_posix().startswith(LONG))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
