@@ -8,6 +8,7 @@ from kong_app_auth.portal.api.routes import router
 from kong_app_auth.portal.contract.registrations import UpdateRegistration
 from kong_app_auth.portal.services import approvals, registrations
 from kong_app_auth.portal.web.forms import Form, OperatorForm, checked, errors_of
+from kong_app_auth.portal.web.operators.asking import Question, ask
 from kong_app_auth.portal.web.operators.lists import portals_by_id
 from kong_app_auth.portal.web.operators.wrong import WRONG
 from kong_app_auth.portal.web.rendering import render, see_other
@@ -49,7 +50,11 @@ def ask_to_delete(access: OperatorWriter, registration_id: str) -> Response:
     """Ask before it is deleted."""
     with access.read() as tx:
         found = approvals.the_registration(tx, registration_id)
-    return render(access, site_of(access), "operators/registration_delete.html", registration=found)
+        name = f"{found.application.name} → {found.api.name}"
+    effect = "The answers go with it, and the gateway refuses the application within a second. It may register again."
+    back = f"/operator/registrations/{registration_id}"
+    question = Question(title="Delete this registration?", name=name, effect=effect, yes="Yes, delete it", back=back)
+    return ask(access, question)
 
 
 @routes.post("/delete", response_class=Response)
