@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, StringConstraints
 
+from kong_app_auth.domain.openid_connect import AUTH_METHODS, CLAIMS, SCOPES
 from kong_app_auth.portal.contract.common import Input, Labels, LabelsUpdate, Moment, Output, UuidText
 from kong_app_auth.portal.contract.urls import WebUrl
 
@@ -13,9 +14,15 @@ TtlUnit = Literal["days", "weeks", "years"]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 DisplayName = Annotated[str, StringConstraints(max_length=256)]
 KeyNames = Annotated[list[Annotated[str, StringConstraints(max_length=256)]], Field(min_length=1, max_length=10)]
-Claims = Annotated[list[Annotated[str, StringConstraints(max_length=128)]], Field(max_length=10)]
-Scopes = Annotated[list[Annotated[str, StringConstraints(max_length=128)]], Field(max_length=50)]
-Methods = Annotated[list[Annotated[str, StringConstraints(max_length=64)]], Field(max_length=10)]
+Claims = Annotated[
+    list[Annotated[str, StringConstraints(max_length=CLAIMS.characters)]], Field(max_length=CLAIMS.entries)
+]
+Scopes = Annotated[
+    list[Annotated[str, StringConstraints(max_length=SCOPES.characters)]], Field(max_length=SCOPES.entries)
+]
+Methods = Annotated[
+    list[Annotated[str, StringConstraints(max_length=AUTH_METHODS.characters)]], Field(max_length=AUTH_METHODS.entries)
+]
 
 
 class TtlInput(Input):

@@ -6,7 +6,6 @@ portals are made with it, and what people write about a new portal says `key-aut
 
 import json
 import math
-import re
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, Final, TypeVar, cast
@@ -14,8 +13,7 @@ from typing import Any, Final, TypeVar, cast
 from sqlalchemy import Select, exists, select
 from sqlalchemy.orm import undefer
 
-from kong_app_auth.domain import openid_connect
-from kong_app_auth.domain.identity_headers import spoofed
+from kong_app_auth.domain import key_names, openid_connect
 from kong_app_auth.portal.contract.common import merged
 from kong_app_auth.portal.contract.strategies import (
     CreateStrategy,
@@ -41,19 +39,6 @@ MAX_SETTINGS: Final = 16 * 1024
 MAX_DEPTH: Final = 8
 T = TypeVar("T")
 
-_HEADER_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
-# A key there would be read as something else: a token, a cookie of the upstream, the frame of the request. And hiding
-# the key takes the header away, which the upstream then misses.
-_NOT_FOR_KEYS: Final = frozenset(
-    {
-        *("authorization", "cookie", "proxy-authorization"),
-        *("connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"),
-        *("accept", "accept-encoding", "expect", "host", "origin", "range", "user-agent", "via", "forwarded"),
-        *("content-encoding", "content-length", "content-type"),
-        *("x-forwarded-for", "x-forwarded-host", "x-forwarded-path", "x-forwarded-port", "x-forwarded-prefix"),
-        *("x-forwarded-proto", "x-real-ip"),
-    }
-)
 _SECRET_NAMES: Final = ("secret", "password", "private_key", "jwk")
 
 
@@ -228,17 +213,10 @@ def _key_auth(config: Mapping[str, Any], wanted: KeyAuthConfig) -> dict[str, Any
 
 
 def _key_names(names: list[str]) -> list[str]:
-    """Check the names of headers as those of apps.yaml are, and that none of them has a meaning of its own."""
-    field = "configs.key-auth.key_names"
-    if not all(_HEADER_NAME.fullmatch(name) for name in names):
-        raise invalid(field, "must be names of headers: letters, digits, - and _, at most 64", "matches_regex")
-    folded = [name.lower().replace("_", "-") for name in names]
-    if len({name.lower() for name in names}) != len(names):
-        raise invalid(field, "names the same header twice")
-    if spoofed(folded):
-        raise invalid(field, "names a header that carries the caller's identity to the upstream")
-    if not _NOT_FOR_KEYS.isdisjoint(folded):
-        raise invalid(field, "names a header that has a meaning of its own in HTTP")
+    wrong = key_names.wrong_name(names)
+    if wrong is not None:
+        rule = "matches_regex" if wrong.fault is key_names.Fault.NO_HEADER else "invalid"
+        raise invalid("configs.key-auth.key_names", wrong.fault, rule)
     return list(names)
 
 
