@@ -7,6 +7,7 @@ import msgspec
 
 from kong_app_auth.domain.records import Application, RegistrationState, Strategy
 from kong_app_auth.sync.declarative.apis import ApiEntry
+from kong_app_auth.sync.declarative.clients import read_clients
 from kong_app_auth.sync.declarative.complaints import shown
 from kong_app_auth.sync.declarative.credentials import read_credentials
 from kong_app_auth.sync.declarative.fields import Fields
@@ -18,7 +19,7 @@ MOST_APPLICATIONS = 500
 MOST_REGISTRATIONS = 1000
 """Registrations an application: they are one record of the registry."""
 
-_FIELDS = ("id", "name", "developer", "team", "auth_strategy", "registrations", "credentials")
+_FIELDS = ("id", "name", "developer", "team", "auth_strategy", "registrations", "credentials", "client_id")
 _STATES = {
     "approved": RegistrationState.APPROVED,
     "pending": RegistrationState.PENDING,
@@ -82,6 +83,7 @@ def read_applications(
         if strategy is None:
             continue
         _check_fit(strategy, registrations, portal)
+        read_clients(fields, application_id, strategy, reading)
         reading.contents.applications[application_id] = Application(
             id=application_id,
             portal_id=portal.id,

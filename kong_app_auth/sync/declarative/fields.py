@@ -19,6 +19,7 @@ _RFC_3339 = re.compile(
     r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:[Zz]|[+-]\d\d:\d\d)",
     re.ASCII,
 )
+_WHOLE_NUMBER = re.compile(r"0|[1-9][0-9]{0,8}", re.ASCII)
 _EMPTY = "is empty; write a value or leave the field out"
 
 Chosen = TypeVar("Chosen")
@@ -42,14 +43,18 @@ class Fields:
         """Say whether the field is written at all."""
         return name in self._node.entries
 
-    def line_of(self, name: str) -> int:
-        """Line of the field's value, or of the map where the field is left out."""
-        return self._place(name)[0]
+    def line_of(self, name: str, entry: int | None = None) -> int:
+        """Line of the field's value, or of an entry of its list, or of the map where the field is left out."""
+        return self._place(name, entry)[0]
 
-    def complain(self, name: str | None, message: str) -> None:
-        """Complain about a field's value, or about the whole map (None, or a field that is left out)."""
-        line, column = self._place(name)
-        self._complaints.add(line, column, self._path_of(name), message)
+    def complain(self, name: str | None, message: str, *, entry: int | None = None) -> None:
+        """Complain about a field's value, or about the whole map (None, or a field that is left out).
+
+        `entry`: about this one of the field's list, counted from 0.
+        """
+        line, column = self._place(name, entry)
+        path = self._path_of(name)
+        self._complaints.add(line, column, path if entry is None else f"{path}[{entry}]", message)
 
     def is_null(self, name: str) -> bool:
         """Say whether the field is written with no value (`null`, `~` or nothing)."""
@@ -97,6 +102,16 @@ class Fields:
             return None
         return seconds
 
+    def whole_number(self, name: str) -> int | None:
+        """Read a whole number, not below 0."""
+        text = self.text(name)
+        if text is None:
+            return None
+        if not _WHOLE_NUMBER.fullmatch(text):
+            self.complain(name, "must be a whole number")
+            return None
+        return int(text)
+
     def texts(self, name: str) -> list[str] | None:
         """Read a list of texts."""
         nodes = self._items(name)
@@ -105,7 +120,22 @@ class Fields:
         read = [
             self._text_of(node, f"{self._path_of(name)}[{index}]", secret=False) for index, node in enumerate(nodes)
         ]
-        return [text for text in read if text is not None]
+        texts = [text for text in read if text is not None]
+        return texts if len(texts) == len(read) else None
+
+    def text_or_texts(self, name: str) -> list[str] | None:
+        """Read a text or a list of texts; a left-out field is an empty list."""
+        if not self.has(name):
+            return []
+        if self.is_list(name):
+            return self.texts(name)
+        text = self.text(name)
+        return None if text is None else [text]
+
+    def is_list(self, name: str) -> bool:
+        """Say whether the field is written as a list."""
+        entry = self._node.entries.get(name)
+        return entry is not None and isinstance(entry[1], Sequence)
 
     def map(self, name: str, known: Collection[str]) -> "Fields | None":
         """Read a map; a left-out one is None without a complaint."""
@@ -149,9 +179,11 @@ class Fields:
             return None
         return node.text if isinstance(node, Scalar) else None
 
-    def _place(self, name: str | None) -> tuple[int, int]:
-        entry = self._node.entries.get(name) if name is not None else None
-        node = entry[1] if entry is not None else self._node
+    def _place(self, name: str | None, entry: int | None = None) -> tuple[int, int]:
+        written = self._node.entries.get(name) if name is not None else None
+        node = written[1] if written is not None else self._node
+        if entry is not None and isinstance(node, Sequence):
+            node = node.items[entry]
         return node.line, node.column
 
     def _path_of(self, name: str | None) -> str:

@@ -67,11 +67,14 @@ class Reading:
             fields.complain("id", f"another {kind} has this id in line {first[0]}")
         return found
 
-    def once(self, what: str, value: str, fields: Fields, field: str) -> bool:
-        """Take a value that may be there once in the file; a second time is a complaint, without the value."""
+    def once(self, what: str, value: str, fields: Fields, field: str, entry: int | None = None) -> bool:
+        """Take a value that may be there once in the file; a second time is a complaint, without the value.
+
+        `entry`: its place in the field's list.
+        """
         line = self._once.get((what, value))
         if line is not None:
-            fields.complain(field, f"the same {what} as in line {line}")
+            fields.complain(field, f"the same {what} as in line {line}", entry=entry)
             return False
-        self._once[what, value] = fields.line_of(field)
+        self._once[what, value] = fields.line_of(field, entry)
         return True

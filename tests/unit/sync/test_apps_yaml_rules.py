@@ -80,8 +80,8 @@ RULES = {
     ),
     "a typo in an application": (
         edited("        developer: alice", "        developer: alice\n        registration: []"),
-        '22:9: portals[0].applications[0]: unknown field "registration"; known are auth_strategy, credentials, '
-        "developer, id, name, registrations, team",
+        '22:9: portals[0].applications[0]: unknown field "registration"; known are auth_strategy, client_id, '
+        "credentials, developer, id, name, registrations, team",
     ),
     "top is a list": ("- a", "1:1: the file must hold a map of fields"),
     "a list where a text should be": (
@@ -135,8 +135,8 @@ RULES = {
         "6:9: auth_strategies[1].id: another auth strategy has this id in line 4",
     ),
     "a strategy of an unknown type": (
-        edited("    strategy_type: key_auth\n", "    strategy_type: openid_connect\n"),
-        '6:20: auth_strategies[1].strategy_type: must be one of key_auth, not "openid_connect"',
+        edited("    strategy_type: key_auth\n", "    strategy_type: basic_auth\n"),
+        '6:20: auth_strategies[1].strategy_type: must be one of key_auth, openid_connect, not "basic_auth"',
     ),
     "a strategy without a type": (
         edited("    strategy_type: key_auth\n", ""),
@@ -148,17 +148,21 @@ RULES = {
     ),
     "a key name that is no header": (
         edited("[apikey]", "[api key]"),
-        "4:75: auth_strategies[0].configs.key-auth.key_names: must be names of headers: letters, digits, - and _, "
+        "4:76: auth_strategies[0].configs.key-auth.key_names[0]: must be names of headers: letters, digits, - and _, "
         "at most 64",
     ),
     "a key name twice": (
         edited("[apikey]", "[apikey, APIKEY]"),
-        "4:75: auth_strategies[0].configs.key-auth.key_names: names the same header twice",
+        "4:84: auth_strategies[0].configs.key-auth.key_names[1]: names the same header twice",
     ),
     "a key name that is an identity header": (
         edited("[apikey]", "[X_Consumer_ID]"),
-        "4:75: auth_strategies[0].configs.key-auth.key_names: names a header that carries the caller's identity to the "
+        "4:76: auth_strategies[0].configs.key-auth.key_names[0]: names a header that carries the caller's identity to the "
         "upstream",
+    ),
+    "a key name that means something else in HTTP": (
+        edited("[apikey]", "[apikey, Authorization]"),
+        "4:84: auth_strategies[0].configs.key-auth.key_names[1]: names a header that has a meaning of its own in HTTP",
     ),
     "two APIs of one label": (
         edited("name: Maps API", "name: Weather API v1"),
@@ -491,5 +495,6 @@ def test_every_field_is_in_the_documentation() -> None:
     documentation = (Path(__file__).parents[3] / "docs" / "apps-yaml.md").read_text()
     modules = (document, strategies, apis, portals, applications, credentials)
     fields = {field for module in modules for field in module._FIELDS}
+    fields |= set(strategies._OPENID_CONNECT_FIELDS)
     assert len(fields) > 20
     assert {field for field in fields if f"`{field}`" not in documentation} == set()
