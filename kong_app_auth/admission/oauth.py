@@ -64,6 +64,18 @@ class _Case(msgspec.Struct, frozen=True):
     until: float
 
 
+class _Read(msgspec.Struct, frozen=True):
+    """What claims say by the rules of a strategy: whom they name (None: nobody), and whether they have its scopes.
+
+    It holds the very objects that it is about, so that neither's `id` can become another's.
+    """
+
+    claims: Claims
+    strategy: OpenIdConnect
+    named: str | Refusal | None
+    has_scopes: bool
+
+
 class OAuthAdmission:
     """Judges for one process. For any number of threads."""
 
@@ -73,7 +85,7 @@ class OAuthAdmission:
         self._exchange = exchange
         self._introspection = introspection
         self._verified = VerifiedTokens()
-        self._read: dict[int, tuple[Claims, OpenIdConnect, str | Refusal | None]] = {}
+        self._read: dict[int, _Read] = {}
 
     def bearer(self, policy: ServicePolicy, token: str, trust: Freshness, now: float) -> Allow | Refusal:
         """Judge a bearer token, where `takes_bearer_tokens`; `now` is Unix time."""
@@ -154,15 +166,7 @@ class OAuthAdmission:
 
     def _judged(self, case: _Case, rule: TokenRule, claims: Claims, client_id: str | None = None) -> Allow | Refusal:
         """Decide on good claims. `client_id`: who has proved to be that client by its secret."""
-        strategy = rule.openid_connect
-        known = self._read.get(id(claims))
-        if known is not None and known[0] is claims and known[1] is strategy:
-            named = known[2]
-        else:
-            named = _client_of(claims, strategy)
-            if len(self._read) >= _MOST_READ:
-                self._read.clear()
-            self._read[id(claims)] = claims, strategy, named
+        named = self._as_read(claims, rule.openid_connect).named
         if isinstance(named, Refusal):
             return named
         if client_id is not None and named != client_id:
@@ -170,6 +174,16 @@ class OAuthAdmission:
         if named is None:
             return Refusal(Deny(Reason.UNKNOWN_APPLICATION), NO_CLIENT)
         return self._decided(case, rule, named, claims)
+
+    def _as_read(self, claims: Claims, strategy: OpenIdConnect) -> "_Read":
+        known = self._read.get(id(claims))
+        if known is not None and known.claims is claims and known.strategy is strategy:
+            return known
+        read = _Read(claims, strategy, _client_of(claims, strategy), has_scopes(claims, strategy.scopes_required))
+        if len(self._read) >= _MOST_READ:
+            self._read.clear()
+        self._read[id(claims)] = read
+        return read
 
     def _decided(self, case: _Case, rule: TokenRule, client_id: str, claims: Claims) -> Allow | Refusal:
         client, application = self._registry.client(rule.strategy_id, client_id)
@@ -179,8 +193,8 @@ class OAuthAdmission:
             return Refusal(decision, credential_id=None if decision.application_id is None else credential_id)
         if decision.application.strategy_id != rule.strategy_id:
             return Refusal(Deny(Reason.WRONG_STRATEGY, decision.application.id), credential_id=credential_id)
-        required = rule.openid_connect.scopes_required
-        if not has_scopes(claims, required):
+        if not self._as_read(claims, rule.openid_connect).has_scopes:
+            required = rule.openid_connect.scopes_required
             deny = Deny(Reason.INSUFFICIENT_SCOPE, decision.application.id)
             return Refusal(deny, credential_id=credential_id, scope=required[0])
         return decision

@@ -60,6 +60,12 @@ def times_fault(claims: Claims, leeway: int, now: float) -> Failure | None:
     return None
 
 
+def valid_span(claims: Claims) -> tuple[float, float]:
+    """Give from when until when claims without a `times_fault` hold, in Unix time and without leeway."""
+    begins = max(_time(claims.get(name)) or 0 for name in ("nbf", "iat"))
+    return begins, _time(claims.get("exp")) or 0
+
+
 def types_fault(claims: Claims, required: Sequence[str] = ()) -> Failure | None:
     """Check that the registered claims are of their types, and that those of `required` are there."""
     for name in required:
