@@ -1,5 +1,6 @@
 """Reading `auth_strategies`."""
 
+from collections.abc import Sequence
 from typing import Final
 
 from kong_app_auth.domain import openid_connect
@@ -78,18 +79,14 @@ def _openid_connect(fields: Fields) -> OpenIdConnect | None:
     config = _settings(fields)
     broken = {name for name in _OPENID_CONNECT_FIELDS if fields.has(name) and name not in config}
     for wrong in openid_connect.what_is_wrong(config):
-        if wrong.field in broken:
-            continue
-        if fields.has(wrong.field):
+        if fields.has(wrong.field) and wrong.field not in broken:
             fields.complain(wrong.field, wrong.reason, entry=wrong.entry)
         broken.add(wrong.field)
-    methods = config.get("auth_methods", ())
-    if isinstance(methods, list):
-        _check_methods(fields, methods)
-    elif not fields.has("auth_methods"):
-        fields.complain(None, f'the field "auth_methods" is missing: some of {", ".join(openid_connect.METHODS)}')
     found = None if broken else openid_connect.read(config)
-    return found if isinstance(found, OpenIdConnect) else None
+    if not isinstance(found, OpenIdConnect):
+        return None
+    _check_methods(fields, found.auth_methods)
+    return found
 
 
 def _settings(fields: Fields) -> dict[str, object]:
@@ -100,8 +97,10 @@ def _settings(fields: Fields) -> dict[str, object]:
     return {name: value for name, value in read.items() if value is not None}
 
 
-def _check_methods(fields: Fields, methods: list[str]) -> None:
-    if not methods:
+def _check_methods(fields: Fields, methods: Sequence[str]) -> None:
+    if not fields.has("auth_methods"):
+        fields.complain(None, f'the field "auth_methods" is missing: some of {", ".join(openid_connect.METHODS)}')
+    elif not methods:
         fields.complain("auth_methods", "is empty: nobody would be let in")
     for entry, method in enumerate(methods):
         if method not in openid_connect.METHODS:
