@@ -13,7 +13,9 @@ from pathlib import Path
 import pytest
 import requests
 
+from kong_app_auth.registry.connection import connect
 from kong_app_auth.settings import ENV_PREFIX
+from kong_app_auth.verify import Finding, verify
 from tests.servers.gateway import EventLoopThread
 from tests.servers.identity_provider import MAPS, WEATHER, IdentityProvider, identity_provider
 from tests.servers.process import end, free_port, start, wait_until
@@ -122,6 +124,13 @@ class Running:
         wait_until(lambda: (self.ask(token).status, self.ask(token).reason) == expected, f"{expected}")
         return self.ask(token)
 
+    def compared(self) -> list[Finding]:
+        """What `registry verify` says of the file and Redis."""
+        with contextlib.closing(connect(self.valkey.url)) as client:
+            return [
+                one for one in verify(client, "eu", self.file, self._directory / "none") if "replica" not in one.what
+            ]
+
     def log(self, name: str) -> str:
         return (self._directory / f"{name}.log").read_text(errors="replace")
 
@@ -160,6 +169,10 @@ def test_the_files_clients_are_let_in_as_long_as_it_names_them(path: Running) ->
     assert (answer.status, answer.reason) == (403, "unknown_application")
     elsewhere = path.ask(path.provider.token(path.provider.machine("first"), resource=MAPS))
     assert (elsewhere.status, elsewhere.reason) == (401, "invalid_token")
+
+    found = path.compared()
+    assert "1 and 1 issuers" in [one.says for one in found]
+    assert not any(one.differs for one in found), "the issuer's keys are not in the file"
 
     path.say("[]", issuer="http://idp.example.com")
     wait_until(lambda: "source refused as a whole" in path.log("sync"), "the daemon refuses the file")
