@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 JOBS ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help screenshots demo servers test test-fast test-integration lint format proto bench docs lock clean
+.PHONY: help screenshots demo servers test test-fast test-integration lint lint-ruff lint-mypy lint-pyright lint-imports format proto bench docs lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 20
@@ -45,11 +45,20 @@ test-fast: $(STAMP) ## the tests without servers, in seconds
 test-integration: $(STAMP) ## integration tests only; ARGS='--kong-proxy URL --kong-admin URL' for a real Kong
 	$(BIN)/python -m pytest tests/integration $(ARGS)
 
-lint: $(STAMP) ## ruff, mypy, pyright, import-linter
+lint: $(STAMP) ## ruff, mypy, pyright, import-linter; two at a time
+	@$(MAKE) --no-print-directory --output-sync=target --jobs=2 lint-pyright lint-mypy lint-ruff lint-imports
+
+lint-ruff:
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+lint-mypy:
 	$(BIN)/mypy
+
+lint-pyright:
 	$(BIN)/pyright
+
+lint-imports:
 	$(BIN)/lint-imports
 
 format: $(STAMP) ## rewrite the code in the project's form
