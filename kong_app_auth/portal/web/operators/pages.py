@@ -20,6 +20,6 @@ WAYS: Final = (
 
 def routers() -> list[APIRouter]:
     """The routers of the pages. A path is matched by the first route that fits."""
-    from kong_app_auth.portal.web.operators import apis, home, publishing, registrations, sessions
+    from kong_app_auth.portal.web.operators import apis, home, publishing, registrations, sessions, strategies
 
-    return [sessions.routes, home.routes, registrations.routes, apis.routes, publishing.routes]
+    return [sessions.routes, home.routes, registrations.routes, apis.routes, publishing.routes, strategies.routes]
