@@ -72,9 +72,14 @@ class UpdateMeRequest(Input):
 
 
 class DeleteMeRequest(Input):
-    """The body of `POST /api/v3/developer/delete-account` (beyond the contract)."""
+    """The body of `POST /api/v3/developer/delete-account` (beyond the contract).
 
-    password: Password
+    Who has no password, for the account came from an identity provider, says its `email` instead, and has signed in a
+    moment ago.
+    """
+
+    password: Password = ""
+    email: Annotated[str, Field(max_length=254)] = ""
 
 
 class VerifyEmailResponse(Output):

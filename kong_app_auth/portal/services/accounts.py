@@ -8,9 +8,9 @@ from sqlalchemy import select
 
 from kong_app_auth.portal.contract.accounts import RegisterPayload, UpdateMeRequest
 from kong_app_auth.portal.contract.emails import email_key
-from kong_app_auth.portal.errors import Gone, Unauthorized
+from kong_app_auth.portal.errors import Forbidden, Gone, Unauthorized, invalid
 from kong_app_auth.portal.mail import notices
-from kong_app_auth.portal.services import identities, one_time_tokens
+from kong_app_auth.portal.services import identities, one_time_tokens, sessions
 from kong_app_auth.portal.services.departures import end_sessions, forget_developer
 from kong_app_auth.portal.services.signing_in import with_passwords
 from kong_app_auth.portal.store.developers import Developer
@@ -102,9 +102,19 @@ def change_password(tx: Transaction, developer_id: str, session_id: str, old_has
     tx.session.flush()
 
 
-def delete(tx: Transaction, developer_id: str) -> None:
-    """Delete the own account with the own applications; keys are cut at once. Those of teams stay."""
-    forget_developer(tx, me(tx, developer_id))
+def delete(tx: Transaction, developer_id: str, session_id: str, email: str) -> None:
+    """Delete the own account with the own applications; keys are cut at once. Those of teams stay.
+
+    The caller has checked the password. Where there is none, `email` is what was typed for the account's address.
+    Raises Invalid where it is another, Forbidden where the session is not fresh.
+    """
+    developer = me(tx, developer_id)
+    if developer.password_hash is None:
+        if email_key(email) != developer.email_key:
+            raise invalid("email", "is not your e-mail address")
+        if not sessions.is_fresh(tx, session_id):
+            raise Forbidden("Sign out and in again, then delete the account within ten minutes")
+    forget_developer(tx, developer)
 
 
 def _remind(tx: Transaction, portal: Portal, developer: Developer, *, signed_up: bool) -> None:

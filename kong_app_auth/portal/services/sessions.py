@@ -21,6 +21,8 @@ MAX_SESSIONS: Final = 20
 """Of one developer. One more ends the one that was refreshed the longest ago."""
 GRACE: Final = timedelta(seconds=10)
 """Two tabs of one browser may refresh at the same moment: the later one is refused, and the session goes on."""
+FRESH: Final = timedelta(minutes=10)
+"""So long after signing in, somebody without a password need not prove again who it is."""
 _MAX_DEVICE: Final = 255
 
 
@@ -107,6 +109,12 @@ def end(tx: Transaction, developer_id: str, session_id: str) -> None:
         raise NotFound("Session not found")
     tx.note(Deed("sign_out", "developer", developer_id))
     tx.session.delete(session)
+
+
+def is_fresh(tx: Transaction, session_id: str) -> bool:
+    """Say whether somebody has signed in to a session within `FRESH`: proof enough of who it is, without a password."""
+    session = tx.find(DeveloperSession, session_id)
+    return session is not None and tx.now - session.created_at <= FRESH
 
 
 def _by_refresh_token(tx: Transaction, portal_id: str, refresh_token: str) -> DeveloperSession | None:

@@ -95,9 +95,12 @@ def change_password(access: Member, wanted: ChangePasswordRequest) -> None:
 @routes.post("/delete-account", status_code=204)
 def delete_account(access: Member, wanted: DeleteMeRequest, response: Response) -> None:
     """Delete the own account, its applications and their keys (beyond the contract)."""
-    _own_password(access, wanted.password, "password")
+    with access.read() as tx:
+        with_password = accounts.me(tx, access.developer_id).password_hash is not None
+    if with_password:
+        _own_password(access, wanted.password, "password")
     with access.write() as tx:
-        accounts.delete(tx, access.developer_id)
+        accounts.delete(tx, access.developer_id, _session_id(access), wanted.email)
     clear_session(access, response)
 
 

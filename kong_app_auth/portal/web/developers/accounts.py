@@ -16,7 +16,7 @@ from kong_app_auth.portal.contract.accounts import (
     UpdateMeRequest,
     VerifyEmailRequest,
 )
-from kong_app_auth.portal.errors import Gone, Invalid, NotFound, Refused, TooManyRequests, invalid
+from kong_app_auth.portal.errors import Forbidden, Gone, Invalid, NotFound, Refused, TooManyRequests, invalid
 from kong_app_auth.portal.services import accounts, passwords, sessions
 from kong_app_auth.portal.services.departures import end_sessions
 from kong_app_auth.portal.store.developers import Developer as Account
@@ -187,12 +187,15 @@ def end_session(access: Developer, form: DeveloperForm) -> Response:
 @routes.post("/account/delete", response_class=Response)
 def delete_account(access: Developer, form: DeveloperForm) -> Response:
     """Delete the account with its applications and their keys."""
+    with access.read() as tx:
+        with_password = accounts.me(tx, access.developer_id).password_hash is not None
     try:
-        _own_password(access, form.secret("password"), "password")
-    except (Invalid, TooManyRequests) as wrong:
+        if with_password:
+            _own_password(access, form.secret("password"), "password")
+        with access.write() as tx:
+            accounts.delete(tx, access.developer_id, _session_id(access), form.text("email"))
+    except (Invalid, TooManyRequests, Forbidden) as wrong:
         return _account(access, _status(wrong), errors_of(wrong, field="password"))
-    with access.write() as tx:
-        accounts.delete(tx, access.developer_id)
     response = see_other(access.request, "/", "account-deleted")
     clear_session(access, response)
     return response
@@ -211,6 +214,7 @@ def _account(
             me=me,
             full_name=me.full_name if full_name is None else full_name,
             with_password=me.password_hash is not None,
+            fresh=sessions.is_fresh(tx, _session_id(access)),
             sessions=own,
             errors=errors or {},
         )

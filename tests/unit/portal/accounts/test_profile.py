@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from kong_app_auth.portal.store.developers import Developer
 from kong_app_auth.portal.store.teams import Team, TeamMember
 from tests.control_plane.clients import Clients
 from tests.control_plane.developers import developer, signed_in
-from tests.control_plane.settings import REGION
+from tests.control_plane.settings import REGION, Clock
 from tests.control_plane.sites import EMAIL, PASSWORD, Site
 
 
@@ -54,6 +55,21 @@ def test_an_account_is_deleted_by_its_owner_with_the_password(site: Site) -> Non
     with site.clients.plane.read(System(region=REGION)) as tx:
         assert tx.session.scalars(select(Developer)).all() == []
     site.sign_in(expect=401)
+
+
+def test_who_has_no_password_deletes_the_account_a_moment_after_signing_in(
+    site: Site, clients: Clients, clock: Clock
+) -> None:
+    path = "/api/v3/developer/delete-account"
+    slow, quick = (signed_in(clients, site.portal["id"], email=f"{name}@example.com") for name in ("slow", "quick"))
+    clock.forward(timedelta(minutes=10))
+    for body in ({}, {"email": "slow@example.com"}, {"password": "guessed"}):
+        quick.post(path, body, expect=400)
+    quick.post(path, {"email": "Quick@example.com"}, expect=204)
+    clock.forward(timedelta(seconds=1))
+
+    assert "sign out and in again" in slow.post(path, {"email": "slow@example.com"}, expect=403)["detail"].lower()
+    assert slow.get("/api/v3/developer/me")["id"] == slow.developer_id
 
 
 def test_the_own_password_cannot_be_tried_without_end(site: Site) -> None:

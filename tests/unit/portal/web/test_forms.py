@@ -1,12 +1,15 @@
 """Requests that another site makes a browser send, forms of another session, forms that are sent twice."""
 
+import re
+from datetime import timedelta
+
 import pytest
 from sqlalchemy import func, select
 
 from kong_app_auth.portal.actors import System
 from kong_app_auth.portal.store.audit import AuditEntry
 from kong_app_auth.portal.web.forms import Form, Unreadable, is_secret, parsed
-from tests.control_plane.settings import REGION
+from tests.control_plane.settings import REGION, Clock
 from tests.unit.portal.web.browser import Browser
 from tests.unit.portal.web.people import API, ROUTES, People, of_operators
 
@@ -177,3 +180,32 @@ def test_what_is_wrong_stands_beside_the_field_and_what_was_typed_stays(people: 
     assert again.fields["description"] == "kept"
     assert again.fields["once"] != form.fields["once"]
     assert developer.send(again, name="Good").heading == "Good"
+
+
+def test_who_has_no_password_deletes_the_account_on_its_page(people: People) -> None:
+    neighbour = people.neighbour()
+    page = neighbour.get("/account")
+    form = page.form("/account/delete")
+    assert "password" not in form.fields
+
+    wrong = neighbour.send(form, email="other@example.com", expect=422)
+    assert "This is not your e-mail address." in wrong.element("email-error")
+    neighbour.send(form, email=_address(page.words))
+    assert neighbour.get("/account").path.endswith("/sign-in")
+
+
+def test_who_has_no_password_and_signed_in_long_ago_is_told_to_do_so_again(people: People, clock: Clock) -> None:
+    neighbour = people.neighbour()
+    clock.forward(timedelta(minutes=11))
+    page = neighbour.get("/account")
+    assert "sign out and in again" in page.words
+
+    page = neighbour.send(page.form("/account/delete"), email=_address(page.words), expect=422)
+    assert "Sign out and in again, then delete the account within ten minutes." in page.words
+    assert neighbour.get("/account").heading == "Your account"
+
+
+def _address(words: str) -> str:
+    found = re.search(r"dev-\w+@example\.com", words)
+    assert found
+    return found[0]
