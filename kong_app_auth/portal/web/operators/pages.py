@@ -20,6 +20,14 @@ WAYS: Final = (
 
 def routers() -> list[APIRouter]:
     """The routers of the pages. A path is matched by the first route that fits."""
-    from kong_app_auth.portal.web.operators import apis, home, publishing, registrations, sessions, strategies
+    from kong_app_auth.portal.web.operators import apis, home, publishing, region, registrations, sessions, strategies
 
-    return [sessions.routes, home.routes, registrations.routes, apis.routes, publishing.routes, strategies.routes]
+    return [
+        sessions.routes,
+        home.routes,
+        registrations.routes,
+        apis.routes,
+        publishing.routes,
+        strategies.routes,
+        region.routes,
+    ]
