@@ -26,6 +26,7 @@ Staged = tuple[Stage, ControlPlane]
 @pytest.fixture(scope="module")
 def whole(chromium: Browser) -> Iterator[Stack]:
     with stack() as made:
+        made.set_up()
         yield made
 
 

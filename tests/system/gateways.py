@@ -54,6 +54,10 @@ class DevelopmentGateway:
         self._admin: tuple[str, int] = ("127.0.0.1", free_port())
         self._directory = directory
 
+    @property
+    def admin_url(self) -> str:
+        return "http://{}:{}".format(*self._admin)
+
     def start(self, configuration: dict[str, Any], environment: dict[str, str]) -> None:
         file = self._directory / "kong.yaml"
         file.write_text(json.dumps(configuration))
