@@ -20,7 +20,16 @@ WAYS: Final = (
 
 def routers() -> list[APIRouter]:
     """The routers of the pages. A path is matched by the first route that fits."""
-    from kong_app_auth.portal.web.operators import apis, home, publishing, region, registrations, sessions, strategies
+    from kong_app_auth.portal.web.operators import (
+        apis,
+        audit_log,
+        home,
+        publishing,
+        region,
+        registrations,
+        sessions,
+        strategies,
+    )
 
     return [
         sessions.routes,
@@ -30,4 +39,5 @@ def routers() -> list[APIRouter]:
         publishing.routes,
         strategies.routes,
         region.routes,
+        audit_log.routes,
     ]

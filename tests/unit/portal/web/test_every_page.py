@@ -16,6 +16,8 @@ NO_PAGES = (
     "/apis/{api}/specifications/{specification}",
     "/appearance/colours-{colour}.css",
     "/appearance/logo-{version}",
+    "/operator/audit-log/export.csv",
+    "/operator/audit-log/export.ndjson",
 )
 MAX_WEIGHT = 100 * 1024
 HEADERS = {
