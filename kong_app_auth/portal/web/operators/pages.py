@@ -23,6 +23,7 @@ def routers() -> list[APIRouter]:
     from kong_app_auth.portal.web.operators import (
         apis,
         audit_log,
+        dcr_providers,
         home,
         publishing,
         region,
@@ -40,4 +41,5 @@ def routers() -> list[APIRouter]:
         strategies.routes,
         region.routes,
         audit_log.routes,
+        dcr_providers.routes,
     ]
