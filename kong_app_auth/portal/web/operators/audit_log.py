@@ -208,7 +208,7 @@ def _shown(entry: AuditEntry) -> Shown:
     base = _PAGES.get(entry.entity_type) if entry.action != "delete" else None
     return Shown(
         entry,
-        _DEEDS.get(entry.action, entry.action.replace("_", " ")),
+        _DEEDS.get(entry.action, f"{entry.action.replace('_', ' ')}:"),
         None if base is None or entry.entity_id is None else base + entry.entity_id,
         tuple(
             Difference(

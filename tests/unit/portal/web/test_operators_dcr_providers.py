@@ -13,7 +13,7 @@ from tests.unit.portal.web.test_operators_strategies import reader
 
 PROVIDERS = "/operator/dcr-providers"
 SECRET = "hush_hush_123456"
-FORMS: dict[str, dict[str, str]] = {
+FORMS: dict[str, dict[str, Any]] = {
     "auth0": {"initial_client_id": "me", "initial_client_secret": SECRET, "use_developer_managed_scopes": "true"},
     "azureAd": {"initial_client_id": "me", "initial_client_secret": SECRET},
     "curity": {"initial_client_id": "me", "initial_client_secret": SECRET},
@@ -25,7 +25,8 @@ FORMS: dict[str, dict[str, str]] = {
 
 def _make(operator: Browser, kind: str, expect: int = 200, **fields: Any) -> Page:
     form = operator.get(f"{PROVIDERS}/new?type={kind}").form("/new")
-    return operator.send(form, expect=expect, **{"name": kind, "issuer": "https://127.0.0.1/issuer", **fields})
+    typed: dict[str, Any] = {"name": kind, "issuer": "https://127.0.0.1/issuer", **fields}
+    return operator.send(form, expect=expect, **typed)
 
 
 def _secrets(people: People, page: Page) -> dict[str, str]:
@@ -60,7 +61,7 @@ def test_a_provider_is_made_changed_and_keeps_its_secret(people: People, kind: s
     assert (known["name"], known["labels"], known["dcr_config"]) == ("other", {}, made["dcr_config"])
 
     changed = operator.send(
-        operator.get(f"{page.path}/edit").form("/edit"), **dict.fromkeys(secrets, "another_one_123")
+        operator.get(f"{page.path}/edit").form("/edit"), **dict[str, Any](dict.fromkeys(secrets, "another_one_123"))
     )
     assert _secrets(people, changed) == dict.fromkeys(secrets, "another_one_123")
     assert "Deleted." in operator.send(operator.get(f"{page.path}/delete").form("/delete")).words
@@ -80,7 +81,7 @@ def test_a_provider_is_made_changed_and_keeps_its_secret(people: People, kind: s
     ids=range(7),
 )
 def test_what_is_wrong_is_told_and_no_secret_comes_back(
-    people: People, kind: str, fields: dict[str, str], field: str
+    people: People, kind: str, fields: dict[str, Any], field: str
 ) -> None:
     page = _make(people.operator(), kind, expect=422, display_name="typed", **fields)
     assert page.element(f"{field}-error")
@@ -104,7 +105,10 @@ def test_verifying_says_in_words_what_came_of_it(people: People, monkeypatch: py
     assert SECRET not in tried.text
     assert tried.words.count("The provider") >= 1
 
-    monkeypatch.setattr(dcr_providers, "verify", lambda *_: ())
+    def nothing_wrong(*_: Any) -> tuple[str, ...]:
+        return ()
+
+    monkeypatch.setattr(dcr_providers, "verify", nothing_wrong)
     assert "accepts these settings" in operator.send(operator.get(page.path).form("/verify")).words
 
 
