@@ -25,6 +25,7 @@ def routers() -> list[APIRouter]:
         audit_log,
         dcr_providers,
         home,
+        portals,
         publishing,
         region,
         registrations,
@@ -42,4 +43,5 @@ def routers() -> list[APIRouter]:
         region.routes,
         audit_log.routes,
         dcr_providers.routes,
+        portals.routes,
     ]

@@ -1,0 +1,127 @@
+"""Portals as operators make and set them; what a change of settings does is said before it is saved."""
+
+import re
+
+import pytest
+
+from tests.unit.portal.web.browser import Page
+from tests.unit.portal.web.people import People
+
+PORTALS = "/operator/portals"
+
+
+def _here(people: People) -> str:
+    return f"{PORTALS}/{people.world.ids['portalId'][0]}"
+
+
+def test_a_portal_is_made_and_found(people: People) -> None:
+    operator = people.operator()
+    form = operator.get(f"{PORTALS}/new").form("/new")
+    assert form.fields["default_application_auth_strategy_id"] == "built-in"
+    page = operator.send(form, name="Sandbox", description="To try things", auto_approve_developers="true")
+
+    assert (page.heading, page.status) == ("Sandbox", 200)
+    assert "New developers are approved at once." in page.words
+    assert re.search(r"http://portal\.test/p/sandbox-[0-9a-f]{12}", page.words)
+    assert "Sandbox" in operator.get(f"{PORTALS}?q=sandb").words
+    assert "No portal is like that." in operator.get(f"{PORTALS}?q=nothing").words
+    again = operator.send(form, name="Sandbox")
+    assert "Nothing was done twice" in again.words
+
+
+@pytest.mark.parametrize(
+    ("given", "field", "told"),
+    [
+        ({"name": ""}, "name", "This is needed."),
+        ({"name": "Staging"}, "name", "This is the name of another portal."),
+        ({"description": "x" * 513}, "description", "at most 512 characters"),
+        ({"labels": "team"}, "labels", "name=value"),
+    ],
+    ids=["no-name", "taken", "long", "labels"],
+)
+def test_what_is_wrong_stands_beside_its_field(people: People, given: dict[str, str], field: str, told: str) -> None:
+    operator = people.operator()
+    typed = {"name": "Typed", "display_name": "Kept", **given}
+    name = people.clients.operator().get("/v3/portals")["data"][0]["name"]
+    if typed["name"] == "Staging":
+        typed["name"] = name
+    page = operator.send(operator.get(f"{PORTALS}/new").form("/new"), **typed, expect=422)
+    assert told in page.element(f"{field}-error")
+    assert page.form("/new").fields["display_name"] == "Kept"
+
+
+def test_roles_need_accounts(people: People) -> None:
+    operator = people.operator()
+    form = operator.get(f"{PORTALS}/new").form("/new")
+    form.fields.pop("authentication_enabled")
+    page = operator.send(form, name="Odd", rbac_enabled="true", expect=422)
+    assert "needs authentication" in page.text.lower()
+
+
+def _changed(people: People, **fields: str | None) -> Page:
+    operator = people.operator()
+    form = operator.get(f"{_here(people)}/edit").form("/edit")
+    for name, value in fields.items():
+        if value is None:
+            form.fields.pop(name, None)
+        else:
+            form.fields[name] = value
+    return operator.send(form)
+
+
+def test_names_and_texts_are_saved_at_once(people: People) -> None:
+    page = _changed(people, display_name="Weather for all", description="")
+    assert "Saved." in page.words
+    portal = people.clients.operator().get("/v3/portals/" + people.world.ids["portalId"][0])
+    assert portal["display_name"] == "Weather for all"
+
+
+@pytest.mark.parametrize(
+    ("name", "before", "sentence"),
+    [
+        ("authentication_enabled", True, "their keys and clients go on working"),
+        ("authentication_enabled", False, "Developers can sign up and sign in at this portal."),
+        ("auto_approve_developers", False, "Whoever confirms an e-mail address is a developer at once"),
+        ("auto_approve_developers", True, "New developers wait until an operator approves them."),
+        ("auto_approve_applications", False, "may call that API a second later"),
+        ("auto_approve_applications", True, "New registrations wait"),
+        ("rbac_enabled", False, "depends on the roles of their teams"),
+        ("rbac_enabled", True, "Roles of teams count no more"),
+        ("notifications_developer_pii_visibility_enabled", False, "with the e-mail address"),
+        ("notifications_developer_pii_visibility_enabled", True, "do not say any more which developer"),
+    ],
+)
+def test_what_a_setting_does_is_said_before_it_is_saved(people: People, name: str, before: bool, sentence: str) -> None:
+    api, path = people.clients.operator(), "/v3/portals/" + people.world.ids["portalId"][0]
+    api.patch(path, {"rbac_enabled": False})
+    api.patch(path, {name: before})
+    page = _changed(people, **{name: None if before else "true"}, description="Typed with it")
+    assert (page.heading, "Nothing is saved yet." in page.words) == ("What this changes", True)
+    assert sentence in page.words
+    assert api.get(path)[name] is before
+
+    operator = people.operator()
+    form = page.form("/edit")
+    again = operator.send(form, form_token=operator.get(PORTALS).forms[0].fields["form_token"], step="again")
+    assert again.form("/edit").fields["description"] == "Typed with it"
+    assert (name in again.form("/edit").fields) is not before
+    saved = operator.send(again.form("/edit"), step="save")
+    assert "Saved." in saved.words
+    assert api.get(path)[name] is not before
+    assert api.get(path)["description"] == "Typed with it"
+
+
+def test_defaults_of_publications_are_said_too(people: People) -> None:
+    path = "/v3/portals/" + people.world.ids["portalId"][0]
+    people.clients.operator().patch(path, {"default_api_visibility": "private"})
+    page = _changed(people, default_api_visibility="public", default_application_auth_strategy_id="")
+    assert "are seen by everybody" in page.words
+    assert "the gateway lets everybody in" in page.words
+
+
+def test_a_portal_is_deleted_after_a_question_that_counts(people: People) -> None:
+    operator = people.operator()
+    page = operator.get(f"{_here(people)}/delete")
+    assert re.search(r"its developers \(\d+\), its applications \([1-9]", page.words)
+    assert "Deleted." in operator.send(page.form("/delete")).words
+    operator.get(_here(people), expect=404)
