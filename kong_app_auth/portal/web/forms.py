@@ -230,6 +230,8 @@ def _told(error: dict[str, Any]) -> InvalidParameter:
             reason = f"must be at least {context['ge']}"
         case "less_than_equal":
             reason = f"must be at most {context['le']}"
+        case "literal_error":
+            reason = f"must be {context['expected']}"
         case "string_pattern_mismatch":
             reason = "is not of the form that is needed"
         case _:

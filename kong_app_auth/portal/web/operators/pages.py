@@ -22,8 +22,10 @@ def routers() -> list[APIRouter]:
     """The routers of the pages. A path is matched by the first route that fits."""
     from kong_app_auth.portal.web.operators import (
         apis,
+        applications,
         audit_log,
         dcr_providers,
+        developers,
         home,
         portals,
         publishing,
@@ -31,6 +33,7 @@ def routers() -> list[APIRouter]:
         registrations,
         sessions,
         strategies,
+        teams,
     )
 
     return [
@@ -44,4 +47,7 @@ def routers() -> list[APIRouter]:
         audit_log.routes,
         dcr_providers.routes,
         portals.routes,
+        applications.routes,
+        developers.routes,
+        teams.routes,
     ]
