@@ -26,6 +26,7 @@ from kong_app_auth.portal.web.operators.asking import Question, ask
 from kong_app_auth.portal.web.operators.lines import by_field, changed, labels_of, written_labels
 from kong_app_auth.portal.web.operators.lists import asked, holds, listed
 from kong_app_auth.portal.web.operators.portal_effects import SWITCHES, effects
+from kong_app_auth.portal.web.operators.saying_first import say_first
 from kong_app_auth.portal.web.operators.wrong import WRONG
 from kong_app_auth.portal.web.rendering import render, see_other
 from kong_app_auth.portal.web.sessions import OperatorReader, OperatorWriter
@@ -141,7 +142,7 @@ def edit(access: OperatorWriter, form: OperatorForm, portal_id: str) -> Response
                 figures = portal_figures.of_portals(tx, [portal.id])[portal.id]
                 told = effects(portal, values, figures, dict(_strategies(tx)))
             if told:
-                return _effects(access, portal, form, told)
+                return say_first(access, portal, form, told, "/edit")
         with access.write() as tx:
             portals.update(tx, portal_id, wanted)
     except WRONG as wrong:
@@ -204,8 +205,3 @@ def _form(
         errors=errors,
         strategies=known,
     )
-
-
-def _effects(access: OperatorWriter, portal: Portal, form: Form, told: list[str]) -> Response:
-    kept = [(name, value) for name, value in form.kept() if name != "step"]
-    return render(access, site_of(access), "operators/portal_effects.html", portal=portal, told=told, kept=kept)

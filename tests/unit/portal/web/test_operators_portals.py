@@ -1,11 +1,13 @@
 """Portals as operators make and set them; what a change of settings does is said before it is saved."""
 
+import base64
 import re
 
 import pytest
 
 from tests.unit.portal.web.browser import Page
 from tests.unit.portal.web.people import People
+from tests.unit.portal.web.test_operators_strategies import reader
 
 PORTALS = "/operator/portals"
 
@@ -125,3 +127,65 @@ def test_a_portal_is_deleted_after_a_question_that_counts(people: People) -> Non
     assert re.search(r"its developers \(\d+\), its applications \([1-9]", page.words)
     assert "Deleted." in operator.send(page.form("/delete")).words
     operator.get(_here(people), expect=404)
+
+
+PNG = base64.b64encode(b"\x89PNG\r\n\x1a\n" + b"\0" * 100).decode()
+
+
+def test_a_colour_that_cannot_be_read_is_told_beside_its_field(people: People) -> None:
+    operator, path = people.operator(), f"{_here(people)}/appearance"
+    wrong = operator.send(operator.get(path).form("/appearance"), accent="#ffff00", expect=422)
+    assert "contrast" in wrong.element("accent-error")
+    assert wrong.form("/appearance").fields["accent"] == "#ffff00"
+    wrong = operator.send(wrong.form("/appearance"), accent="", logo="data:image/svg+xml;base64,PHN2Zy8+", expect=422)
+    assert "PNG, JPEG or WebP" in wrong.element("logo-error")
+
+
+def test_colour_and_logo_are_saved_shown_and_taken_away(people: People) -> None:
+    operator, path = people.operator(), f"{_here(people)}/appearance"
+    logo = f"data:image/png;base64,{PNG[:60]}\n{PNG[60:]}"
+    page = operator.send(operator.get(path).form("/appearance"), accent="#7A1F6B", logo=logo)
+    assert f'href="{people.prefix}/appearance/colours-7a1f6b.css"' in page.text
+    found = re.search(r'<img class="logo" src="([^"]+)"', page.text)
+    assert found is not None
+    assert operator.http.get(found[1]).headers["content-type"] == "image/png"
+    kept = operator.send(page.form("/appearance"), accent="")
+    assert (found[1] in kept.text, "colours-" in kept.text) == (True, False)
+    assert "No logo." in operator.post(path, {**kept.form("/appearance").fields, "no_logo": "true"}).words
+
+
+def test_a_host_name_is_given_and_taken_away(people: People) -> None:
+    operator, path = people.operator(), f"{_here(people)}/custom-domain"
+    wrong = operator.send(operator.get(path).form("/custom-domain"), hostname="https://x", expect=422)
+    assert "host name" in wrong.element("hostname-error")
+    page = operator.send(wrong.form("/custom-domain"), hostname="Developers.Example.com")
+    assert "developers.example.com" in page.words
+    gone = operator.send(operator.get(f"{path}/delete").form("/delete"))
+    assert "developers.example.com" not in gone.words
+    operator.get(f"{path}/delete", expect=404)
+
+
+def test_what_applicants_are_asked_is_added_changed_and_deleted(people: People) -> None:
+    operator, path = people.operator(), f"{_here(people)}/registration-fields"
+    form = operator.get(f"{path}/new").form("/new")
+    wrong = operator.send(form, label="Cost centre", name="Cost Centre", expect=422)
+    assert wrong.element("name-error")
+    assert wrong.form("/new").fields["label"] == "Cost centre"
+    page = operator.send(wrong.form("/new"), name="cost_centre", required="true")
+    assert "Cost centre" in page.words
+    assert "Nothing was done twice" in operator.send(wrong.form("/new"), name="cost_centre").words
+    edit = next(one for one in reversed(page.links) if one.endswith("/edit"))
+    assert "Kostenstelle" in operator.send(operator.get(edit).form("/edit"), label="Kostenstelle").words
+    assert operator.send(operator.get(edit).form("/edit"), label="", expect=422).element("label-error")
+    gone = operator.send(operator.get(edit.replace("/edit", "/delete")).form("/delete"))
+    assert "Kostenstelle" not in gone.words
+
+
+@pytest.mark.parametrize("page", ["edit", "appearance", "custom-domain", "registration-fields/new", "delete"])
+def test_who_may_only_read_changes_nothing(people: People, page: str) -> None:
+    looking = reader(people)
+    shown = looking.get(_here(people))
+    assert [one for one in shown.links if one.endswith(f"/{page}")] == []
+    looking.get(f"{_here(people)}/registration-fields")
+    looking.get(f"{_here(people)}/{page}", expect=403)
+    looking.post(f"{_here(people)}/{page}", {}, expect=403)

@@ -1,0 +1,17 @@
+"""The page that says in words what changed settings of a portal do, before they are saved."""
+
+from fastapi import Response
+
+from kong_app_auth.portal.store.portals import Portal
+from kong_app_auth.portal.web.forms import Form
+from kong_app_auth.portal.web.rendering import render
+from kong_app_auth.portal.web.sessions import OperatorAccess
+from kong_app_auth.portal.web.sites import site_of
+
+
+def say_first(access: OperatorAccess, portal: Portal, form: Form, told: list[str], page: str) -> Response:
+    """Say it. The form is sent again to `page` below the portal's: with step=save, or step=again to change it."""
+    kept = [(name, value) for name, value in form.kept() if name != "step"]
+    return render(
+        access, site_of(access), "operators/portal_effects.html", portal=portal, told=told, kept=kept, page=page
+    )
