@@ -1,10 +1,5 @@
 """Developers, teams, applications and keys as operators look at them and cut them off."""
 
-from typing import Any
-
-import pytest
-from sqlalchemy import event
-
 from tests.control_plane.developers import developer
 from tests.unit.portal.web.people import People
 
@@ -130,28 +125,3 @@ def test_a_team_from_its_making_to_its_end(people: People) -> None:
     page = operator.send(operator.get(page.path + "/delete").form("/delete"))
     assert "Deleted." in page.words
     assert "Trucks" not in operator.get("/operator/teams").words
-
-
-@pytest.mark.parametrize("path", ["/operator/applications", "/operator/developers", "/operator/teams"])
-def test_lists_stay_cheap_however_many_there_are(people: People, path: str) -> None:
-    operator = people.operator()
-    operator.get(path)
-    first = _statements(people, operator, path)
-    for number in range(5):
-        developer(people.clients, _id(people, "portal"), email=f"more{number}@example.com")
-    assert _statements(people, operator, path) == first
-
-
-def _statements(people: People, operator: Any, path: str) -> int:
-    seen: list[str] = []
-
-    def note(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
-        seen.append(statement)
-
-    engine = people.clients.plane.database.engine
-    event.listen(engine, "before_cursor_execute", note)
-    try:
-        operator.get(path)
-    finally:
-        event.remove(engine, "before_cursor_execute", note)
-    return len(seen)
