@@ -20,19 +20,30 @@ routes = router("/operator/portals/{portal_id}/registration-fields", "Pages")
 @routes.get("", response_class=Response)
 def show(access: OperatorReader, portal_id: str) -> Response:
     """All that is asked."""
-    return _page(access, portal_id, Form(), {})
+    with access.read() as tx:
+        portal = the_portal(tx, portal_id)
+        asked = registration_fields.fields_in(tx, portal_id).order_by(RegistrationField.created_at)
+        fields = tx.session.scalars(asked).all()
+    return render(access, site_of(access), "operators/registration_fields.html", portal=portal, fields=fields)
 
 
-@routes.post("", response_class=Response)
+@routes.get("/new", response_class=Response)
+def show_new(access: OperatorWriter, portal_id: str) -> Response:
+    """Ask for the question."""
+    return _form(access, portal_id, None, Form(), {})
+
+
+@routes.post("/new", response_class=Response)
 def create(access: OperatorWriter, form: OperatorForm, portal_id: str) -> Response:
     """Ask for one more thing."""
     try:
         wanted = checked(CreateRegistrationField, {"name": form.text("name"), **_values(form)})
         with access.write() as tx:
-            if first_time(tx, access, form):
-                registration_fields.create(tx, portal_id, wanted)
+            if not first_time(tx, access, form):
+                return see_other(access.request, f"/operator/portals/{portal_id}/registration-fields", "already")
+            registration_fields.create(tx, portal_id, wanted)
     except WRONG as wrong:
-        return _page(access, portal_id, form, errors_of(wrong, field="name"), 422)
+        return _form(access, portal_id, None, form, errors_of(wrong, field="name"))
     return see_other(access.request, f"/operator/portals/{portal_id}/registration-fields", "saved")
 
 
@@ -42,7 +53,7 @@ def show_edit(access: OperatorWriter, portal_id: str, field_id: str) -> Response
     with access.read() as tx:
         field = registration_fields.the_field(tx, portal_id, field_id)
     given = {"label": [field.label], "description": [field.description or ""]}
-    return _edit(access, portal_id, field, Form(given | ({"required": ["true"]} if field.required else {})), {})
+    return _form(access, portal_id, field, Form(given | ({"required": ["true"]} if field.required else {})), {})
 
 
 @routes.post("/{field_id}/edit", response_class=Response)
@@ -55,7 +66,7 @@ def edit(access: OperatorWriter, form: OperatorForm, portal_id: str, field_id: s
     except WRONG as wrong:
         with access.read() as tx:
             field = registration_fields.the_field(tx, portal_id, field_id)
-        return _edit(access, portal_id, field, form, errors_of(wrong))
+        return _form(access, portal_id, field, form, errors_of(wrong))
     return see_other(access.request, f"/operator/portals/{portal_id}/registration-fields", "saved")
 
 
@@ -86,36 +97,18 @@ def _values(form: Form) -> dict[str, object]:
     }
 
 
-def _page(access: OperatorReader, portal_id: str, form: Form, errors: dict[str, str], status: int = 200) -> Response:
-    with access.read() as tx:
-        portal = the_portal(tx, portal_id)
-        asked = registration_fields.fields_in(tx, portal_id).order_by(RegistrationField.created_at)
-        fields = tx.session.scalars(asked).all()
-    return render(
-        access,
-        site_of(access),
-        "operators/registration_fields.html",
-        status,
-        portal=portal,
-        fields=fields,
-        most=registration_fields.MAX_FIELDS,
-        form=form,
-        errors=errors,
-    )
-
-
-def _edit(
-    access: OperatorWriter, portal_id: str, field: RegistrationField, form: Form, errors: dict[str, str]
+def _form(
+    access: OperatorWriter, portal_id: str, field: RegistrationField | None, form: Form, errors: dict[str, str]
 ) -> Response:
     with access.read() as tx:
         portal = the_portal(tx, portal_id)
     return render(
         access,
         site_of(access),
-        "operators/registration_field.html",
+        "operators/registration_field_form.html",
         422 if errors else 200,
         portal=portal,
-        field=field,
+        known=field,
         form=form,
         errors=errors,
     )

@@ -52,6 +52,15 @@
   // The first field with an error gets the focus.
   document.querySelector("[aria-invalid=true]")?.focus();
 
+  // A chosen picture is written into the form as a data URL: the form has no files.
+  document.addEventListener("change", (event) => {
+    const file = event.target.dataset.into && event.target.files[0];
+    if (!file) return;
+    const reader = new FileReader();
+    reader.addEventListener("load", () => { document.getElementById(event.target.dataset.into).value = reader.result; });
+    reader.readAsDataURL(file);
+  });
+
   // An open question closes with Escape.
   document.addEventListener("keydown", (event) => {
     if (event.key !== "Escape") return;

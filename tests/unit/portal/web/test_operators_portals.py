@@ -181,7 +181,9 @@ def test_what_applicants_are_asked_is_added_changed_and_deleted(people: People) 
     assert "Kostenstelle" not in gone.words
 
 
-@pytest.mark.parametrize("page", ["edit", "appearance", "custom-domain", "registration-fields/new", "delete"])
+@pytest.mark.parametrize(
+    "page", ["edit", "appearance", "custom-domain", "registration-fields/new", "sign-in", "delete"]
+)
 def test_who_may_only_read_changes_nothing(people: People, page: str) -> None:
     looking = reader(people)
     shown = looking.get(_here(people))
@@ -189,3 +191,53 @@ def test_who_may_only_read_changes_nothing(people: People, page: str) -> None:
     looking.get(f"{_here(people)}/registration-fields")
     looking.get(f"{_here(people)}/{page}", expect=403)
     looking.post(f"{_here(people)}/{page}", {}, expect=403)
+
+
+def test_a_provider_is_set_and_its_secret_is_kept_and_never_shown(people: People) -> None:
+    operator, path = people.operator(), f"{_here(people)}/sign-in"
+    api, portal = people.clients.operator(), f"/v3/portals/{people.world.ids['portalId'][0]}"
+    form = operator.get(path).form("/provider")
+    given = {"oidc_issuer": "ftp://x", "oidc_client_id": "portal", "oidc_client_secret": "hush-hush"}
+    wrong = operator.send(form, **given, expect=422)
+    assert wrong.element("oidc_issuer-error")
+    assert "hush-hush" not in wrong.text
+    form = wrong.form("/provider")
+    assert form.fields["oidc_client_id"] == "portal"
+    page = operator.send(form, **given | {"oidc_issuer": "https://login.example.com"}, claim_groups="g")
+    assert "Saved." in page.words
+    assert "hush-hush" not in page.text
+    assert "There is one, and it stays" in page.words
+    page = operator.send(page.form("/provider"), oidc_client_id="portal-2")
+    assert "There is one, and it stays" in page.words
+    known = api.get(f"{portal}/authentication-settings")["oidc_config"]
+    assert (known["client_id"], known["claim_mappings"]["groups"]) == ("portal-2", "g")
+
+    team = api.post(f"{portal}/teams", {"name": "Vans", "description": "x"})
+    page = operator.send(operator.get(path).form("/groups"), group="vans", team_id=team["id"])
+    assert operator.send(page.form("/groups"), group="", team_id=team["id"], expect=422).element("group-error")
+    page = operator.send(next(one for one in page.forms if "/groups/" in one.path))
+    assert "Saved." in page.words
+    assert not [one for one in page.forms if "/groups/" in one.path]
+
+
+def test_what_closing_a_way_to_sign_in_does_is_said_first_and_the_last_one_stays(people: People) -> None:
+    operator, path = people.operator(), f"{_here(people)}/sign-in"
+    form = operator.get(path).form("/sign-in")
+    for name in ("basic_auth_enabled", "oidc_auth_enabled", "idp_mapping_enabled"):
+        form.fields.pop(name, None)
+    page = operator.send(form)
+    assert "Nobody signs in with a password any more" in page.words
+    again = operator.send(page.form("/sign-in"), step="again")
+    assert "basic_auth_enabled" not in again.form("/sign-in").fields
+    refused = operator.send(page.form("/sign-in"), step="save", expect=422)
+    assert "no way to sign in would be left" in refused.words.lower()
+    assert "basic_auth_enabled" in operator.get(path).form("/sign-in").fields
+
+    given = {"oidc_issuer": "https://login.example.com", "oidc_client_id": "portal"}
+    operator.send(operator.get(path).form("/provider"), **given)
+    form = operator.get(path).form("/sign-in")
+    page = operator.send(form, oidc_auth_enabled="true", idp_mapping_enabled="true")
+    assert "has an account here from then on" in page.words
+    assert "leave the team" in page.words
+    page = operator.send(page.form("/sign-in"), step="save")
+    assert {"oidc_auth_enabled", "idp_mapping_enabled"} <= page.form("/sign-in").fields.keys()
