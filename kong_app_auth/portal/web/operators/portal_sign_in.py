@@ -124,8 +124,8 @@ def _effects(tx: Transaction, portal: Portal, wanted: dict[str, bool]) -> list[s
         )
     if wanted["idp_mapping_enabled"] != known.idp_mapping_enabled:
         told.append(
-            "At each sign-in, the provider's groups say whether a developer is in the teams that they mean: members who "
-            "are in no such group leave the team. Other teams stay as operators have them."
+            "At each sign-in, the provider's groups say whether a developer is in the teams that they mean: members "
+            "who are in no such group leave the team. Other teams stay as operators have them."
             if wanted["idp_mapping_enabled"]
             else "Groups at the provider mean nothing any more: who is in a team stays, until an operator changes it."
         )

@@ -233,7 +233,7 @@ def test_what_closing_a_way_to_sign_in_does_is_said_first_and_the_last_one_stays
     assert "no way to sign in would be left" in refused.words.lower()
     assert "basic_auth_enabled" in operator.get(path).form("/sign-in").fields
 
-    given = {"oidc_issuer": "https://login.example.com", "oidc_client_id": "portal"}
+    given = {"oidc_issuer": "https://login.example.com", "oidc_client_id": "portal", "oidc_client_secret": "hush"}
     operator.send(operator.get(path).form("/provider"), **given)
     form = operator.get(path).form("/sign-in")
     page = operator.send(form, oidc_auth_enabled="true", idp_mapping_enabled="true")
