@@ -17,6 +17,7 @@ from typing import Any, Final
 
 import msgspec
 import uvicorn
+from sqlalchemy import select
 
 from kong_app_auth.domain import api_key
 from kong_app_auth.portal.actors import System
@@ -31,8 +32,9 @@ from kong_app_auth.portal.store.applications import Application, Registration, R
 from kong_app_auth.portal.store.base import new_id
 from kong_app_auth.portal.store.credentials import Credential, CredentialUse
 from kong_app_auth.portal.store.developers import Developer
+from kong_app_auth.portal.store.kong import KongGateway, KongService
 from kong_app_auth.portal.store.portals import Portal, PortalAuthentication
-from kong_app_auth.portal.store.strategies import AuthStrategy
+from kong_app_auth.portal.store.strategies import AuthStrategy, DcrProvider
 from kong_app_auth.portal.store.teams import Team, TeamMember
 from kong_app_auth.portal.store.usage import Refusal, Usage
 from kong_app_auth.portal.transaction import Transaction
@@ -119,7 +121,7 @@ WEATHER: Final[dict[str, Any]] = {
 
 
 class Stage(msgspec.Struct):
-    """Where it is served, and what is there."""
+    """Where it is served, and what is there. `records`: ids by the names that paths give them."""
 
     base: str
     operator_token: str
@@ -127,6 +129,7 @@ class Stage(msgspec.Struct):
     client_application: str
     credential: str
     team: str
+    records: dict[str, str]
 
     @property
     def portal(self) -> str:
@@ -167,6 +170,14 @@ def _furnish(plane: ControlPlane, base: str) -> Stage:
         keys = built_in(tx)
         keys.display_name = "API key"
         keys.config = {"key_names": ["apikey"], "ttl": {"value": 1, "unit": "years"}}
+        provider = DcrProvider(
+            region=REGION,
+            name="company-login",
+            provider_type="auth0",
+            issuer="https://login.example.com",
+            config={"initial_client_audience": "https://api.example.com"},
+            secrets=tx.vault.seal("{}"),
+        )
         oidc = AuthStrategy(
             region=REGION,
             name="company",
@@ -190,7 +201,7 @@ def _furnish(plane: ControlPlane, base: str) -> Stage:
             default_application_auth_strategy_id=keys.id,
             authentication=PortalAuthentication(),
         )
-        tx.session.add_all([oidc, portal])
+        tx.session.add_all([provider, oidc, portal])
         tx.session.flush()
         apis = _apis(tx, portal, keys, oidc)
         dora = _developer(tx, portal, EMAIL, "Dora Developer", "approved")
@@ -204,15 +215,14 @@ def _furnish(plane: ControlPlane, base: str) -> Stage:
         tx.session.add_all(
             [TeamMember(team_id=team.id, developer_id=one.id, created_at=tx.now) for one in (dora, emil)]
         )
-        tx.session.add(
-            RegistrationField(
-                portal_id=portal.id,
-                name="purpose",
-                label="What will you use it for?",
-                description="Two sentences are enough.",
-                required=True,
-            )
+        question = RegistrationField(
+            portal_id=portal.id,
+            name="purpose",
+            label="What will you use it for?",
+            description="Two sentences are enough.",
+            required=True,
         )
+        tx.session.add(question)
         umbrella = Application(
             portal_id=portal.id,
             name="Umbrella",
@@ -235,7 +245,19 @@ def _furnish(plane: ControlPlane, base: str) -> Stage:
         _register(tx, ledger, apis, {"Ledger": "approved"})
         credential = _keys(tx, umbrella)
         _usage(tx, umbrella, apis)
-        return Stage(base, token, umbrella.id, ledger.id, credential, team.id)
+        _kongs(tx)
+        waiting = tx.session.scalars(select(Registration).where(Registration.status == "pending")).one()
+        records = {
+            "portal_id": portal.id,
+            "api_id": apis["Weather"].id,
+            "developer_id": dora.id,
+            "team_id": team.id,
+            "registration_id": waiting.id,
+            "auth_strategy_id": oidc.id,
+            "dcr_provider_id": provider.id,
+            "field_id": question.id,
+        }
+        return Stage(base, token, umbrella.id, ledger.id, credential, team.id, records)
 
 
 def _apis(tx: Transaction, portal: Portal, keys: AuthStrategy, oidc: AuthStrategy) -> dict[str, Api]:
@@ -347,6 +369,33 @@ def _usage(tx: Transaction, application: Application, apis: dict[str, Api]) -> N
             api_id=apis["Maps"].id,
         )
     )
+
+
+def _kongs(tx: Transaction) -> None:
+    """Two managed Kongs, of which one cannot be reached, and a service whose plugin somebody else has put there."""
+    for name, error, drift in (("edge", None, 2), ("branch", "control_plane_error_unreachable", 0)):
+        tx.session.add(
+            KongGateway(
+                region=REGION,
+                name=name,
+                mode="traditional",
+                on_unlink="block",
+                error=error,
+                checked_at=tx.now - timedelta(seconds=4),
+                reported_at=tx.now - timedelta(seconds=2),
+                drift=drift,
+            )
+        )
+    conflict = {"code": "control_plane_error_plugin_conflict", "message": "Another app-auth plugin is there"}
+    for number, (state, error_of) in enumerate((("enforced", None), ("enforced", None), ("failed", conflict))):
+        tx.session.add(
+            KongService(
+                region=REGION,
+                service_id=f"00000000-0000-4000-8000-{number:012}",
+                state=state,
+                error=None if error_of is None else error_of | {"gateway": "edge"},
+            )
+        )
 
 
 def main() -> None:

@@ -13,12 +13,16 @@ from typing import Any, Final
 from fastapi.routing import APIRoute
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from kong_app_auth.portal.web.operators.pages import WAYS, routers
+from kong_app_auth.portal.web.operators.pages import routers
 from scripts.pages_stage import EMAIL, PASSWORD, REQUEST_ID, Stage, stage
 
 CHROMIUM: Final = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 SIZES: Final = {"desktop": (1280, 900), "phone": (390, 844)}
 SCHEMES: Final = ("light", "dark")
+NO_PAGES: Final = (".css", ".csv", ".json", ".jsonl", ".ndjson")
+"""How the paths end of what an operator's browser saves instead of showing it."""
+QUESTIONS: Final = ("/delete", "/revoke", "/unlink")
+"""The questions before what cannot be undone: they are one page with other words, so one of them is enough."""
 
 
 def public_pages(made: Stage) -> dict[str, str]:
@@ -52,10 +56,30 @@ def developers_pages(made: Stage) -> dict[str, str]:
 
 
 def operators_pages(made: Stage) -> dict[str, str]:
-    """Operators' pages: those of the menu, and the style page."""
-    there = {route.path for one in routers() for route in one.routes if isinstance(route, APIRoute)}
-    paths = [path for _, path in WAYS if path in there]
-    return {_name(path): made.base + path for path in (*paths, "/operator/style")}
+    """Every operators' page that is to be looked at; those of a record show one that the stage has."""
+    records = {**made.records, "application_id": made.application, "credential_id": made.credential}
+    found: dict[str, str] = {}
+    for path in _paths_of_operators():
+        names = re.findall(r"{(\w+)}", path)
+        if all(name in records for name in names):
+            found[_name(path)] = made.base + path.format(**records)
+    return found
+
+
+def _paths_of_operators() -> list[str]:
+    """The paths of the pages, found by walking, so that none is forgotten."""
+    return sorted(
+        {
+            route.path
+            for one in routers()
+            for route in one.routes
+            if isinstance(route, APIRoute)
+            and "GET" in route.methods
+            and not route.path.endswith((*NO_PAGES, *QUESTIONS))
+        }
+        - {"/operator/sign-in"}
+        | {"/operator/style", "/operator/apis/{api_id}/unlink"}
+    )
 
 
 def sign_in(page: Page, made: Stage) -> None:

@@ -50,15 +50,22 @@ def test_no_page_keeps_anybody_out(
     assert found == {}
 
 
-def test_no_page_is_wider_than_a_phone(chromium: Browser, on_stage: tuple[Stage, ControlPlane]) -> None:
+@pytest.mark.parametrize(
+    ("pages", "prepare"),
+    [(developers_pages, sign_in), (operators_pages, sign_in_operator)],
+    ids=["developers", "operators"],
+)
+def test_no_page_is_wider_than_a_phone(
+    chromium: Browser, on_stage: tuple[Stage, ControlPlane], pages: Pages, prepare: SignIn
+) -> None:
     made = on_stage[0]
     context = chromium.new_context(viewport={"width": 360, "height": 740})
     context.set_default_timeout(TIMEOUT)
     wide: dict[str, int] = {}
     try:
         page = context.new_page()
-        sign_in(page, made)
-        for name, url in developers_pages(made).items():
+        prepare(page, made)
+        for name, url in pages(made).items():
             page.goto(url)
             page.evaluate("document.querySelectorAll('details').forEach(one => { one.open = true; })")
             width = page.evaluate("document.documentElement.scrollWidth")
