@@ -373,7 +373,7 @@ def _usage(tx: Transaction, application: Application, apis: dict[str, Api]) -> N
 
 def _kongs(tx: Transaction) -> None:
     """Two managed Kongs, of which one cannot be reached, and a service whose plugin somebody else has put there."""
-    for name, error, drift in (("edge", None, 2), ("branch", "control_plane_error_unreachable", 0)):
+    for name, error, drift in (("edge", None, 2), ("branch", "control_plane_error_no_response", 0)):
         tx.session.add(
             KongGateway(
                 region=REGION,

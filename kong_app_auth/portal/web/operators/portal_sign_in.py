@@ -5,8 +5,10 @@ from typing import Any, Final
 from fastapi import Response
 from sqlalchemy import func, select
 
+from kong_app_auth.portal.api.cookies import ATTEMPT_PATH
 from kong_app_auth.portal.api.routes import router
 from kong_app_auth.portal.contract.authentication import CreateMapping, UpdateSettings
+from kong_app_auth.portal.mail.links import portal_url
 from kong_app_auth.portal.services import authentication_settings, team_group_mappings
 from kong_app_auth.portal.services.portals import the_portal
 from kong_app_auth.portal.store.developers import Developer, DeveloperIdentity
@@ -166,6 +168,6 @@ def _page(access: OperatorWriter, portal_id: str, form: Form, errors: dict[str, 
         ways=ways,
         typed={name: form.text(name) if sent else value for name, value in shown.items()},
         form=form,
-        callback=f"{access.plane.configuration.public_url}/p/{portal.slug}",
+        callback=f"{portal_url(access.plane.configuration, portal)}{ATTEMPT_PATH}/callback",
         errors=errors,
     )
