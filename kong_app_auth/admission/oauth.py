@@ -166,14 +166,17 @@ class OAuthAdmission:
 
     def _judged(self, case: _Case, rule: TokenRule, claims: Claims, client_id: str | None = None) -> Allow | Refusal:
         """Decide on good claims. `client_id`: who has proved to be that client by its secret."""
-        named = self._as_read(claims, rule.openid_connect).named
+        read = self._as_read(claims, rule.openid_connect)
+        named = read.named
         if isinstance(named, Refusal):
             return named
         if client_id is not None and named != client_id:
-            return self._decided(case, rule, client_id, claims) if named is None else _invalid(OTHER_CLIENT)
+            if named is not None:
+                return _invalid(OTHER_CLIENT)
+            named = client_id
         if named is None:
             return Refusal(Deny(Reason.UNKNOWN_APPLICATION), NO_CLIENT)
-        return self._decided(case, rule, named, claims)
+        return self._decided(case, rule, named, scoped=read.has_scopes)
 
     def _as_read(self, claims: Claims, strategy: OpenIdConnect) -> "_Read":
         known = self._read.get(id(claims))
@@ -185,7 +188,8 @@ class OAuthAdmission:
         self._read[id(claims)] = read
         return read
 
-    def _decided(self, case: _Case, rule: TokenRule, client_id: str, claims: Claims) -> Allow | Refusal:
+    def _decided(self, case: _Case, rule: TokenRule, client_id: str, *, scoped: bool) -> Allow | Refusal:
+        """Decide on a client that has proved who it is. `scoped`: whether it was granted the scopes that are needed."""
         client, application = self._registry.client(rule.strategy_id, client_id)
         decision = decide_token(case.policy, client, application, case.trust)
         credential_id = None if client is None else client.credential_id
@@ -193,7 +197,7 @@ class OAuthAdmission:
             return Refusal(decision, credential_id=None if decision.application_id is None else credential_id)
         if decision.application.strategy_id != rule.strategy_id:
             return Refusal(Deny(Reason.WRONG_STRATEGY, decision.application.id), credential_id=credential_id)
-        if not self._as_read(claims, rule.openid_connect).has_scopes:
+        if not scoped:
             required = rule.openid_connect.scopes_required
             deny = Deny(Reason.INSUFFICIENT_SCOPE, decision.application.id)
             return Refusal(deny, credential_id=credential_id, scope=required[0])
@@ -218,7 +222,8 @@ class OAuthAdmission:
         if not _looks_like_jwt(outcome.token):
             # The provider gave it for this id and secret, which proves them; what is in it nobody can read.
             granted = " ".join(strategy.scopes) if outcome.scope is None else outcome.scope
-            return self._decided(case, rule, presented.client_id, Claims({"scope": granted}))
+            scoped = has_scopes(Claims({"scope": granted}), strategy.scopes_required)
+            return self._decided(case, rule, presented.client_id, scoped=scoped)
         claims = self._verified_claims(rule, outcome.token, case.now)
         if isinstance(claims, Claims):
             return self._judged(case, rule, claims, presented.client_id)
