@@ -10,7 +10,7 @@ from kong_app_auth.portal.actors import System
 from kong_app_auth.portal.store.audit import AuditEntry
 from kong_app_auth.portal.web.forms import Form, Unreadable, is_secret, parsed
 from tests.control_plane.settings import REGION, Clock
-from tests.unit.portal.web.browser import Browser
+from tests.unit.portal.web.browser import Browser, Page
 from tests.unit.portal.web.people import API, ROUTES, People, of_operators
 
 POSTS = [path for method, path in ROUTES if method == "POST" and not path.endswith("/renew")]
@@ -58,6 +58,53 @@ def test_no_form_is_taken_from_another_site(people: People, audience: str, heade
         response = browser.http.post(address, data={"form_token": token, "name": "x"}, headers=headers)
         assert response.status_code == 403, path
     assert _deeds(people) == before
+
+
+NONSENSE = (
+    "",
+    "x",
+    "\u202e\U0001f4a9" * 40,
+    "y" * 3000,
+    "-1",
+    "99999999999",
+    "../../etc",
+    "[]",
+    "{}",
+    "null",
+    "*",
+    "https://[",
+)
+"""What people never type: in each field another, in three turns."""
+
+
+def _names_of_fields(browser: Browser, people: People, audience: str) -> list[str]:
+    names: set[str] = {"portal_id", "registration", "developer", "status", "decision", "type", "provider_type"}
+    for method, path in ROUTES:
+        if method == "GET" and of_operators(path) == (audience == "operators") and "/static/" not in path:
+            response = browser.http.get(browser.prefix + people.address(path), follow_redirects=True)
+            if response.headers.get("content-type", "").startswith("text/html"):
+                names |= {name for form in Page(response, 0.0).forms for name in form.fields}
+    return sorted(names - {"form_token", "once"})
+
+
+@pytest.mark.parametrize("audience", ["developers", "operators"])
+def test_nonsense_in_any_field_is_told_and_never_an_error_of_ours(people: People, audience: str) -> None:
+    paths = [path for path in POSTS if of_operators(path) == (audience == "operators")]
+    paths = [path for path in paths if not path.endswith(("/delete", "/sign-out", "/sessions/end", "/theme"))]
+    browser = _who(people, paths[0])
+    names = _names_of_fields(browser, people, audience)
+    assert len(names) > 10
+    token = browser.get("/operator/style" if audience == "operators" else "/account").forms[0].fields["form_token"]
+    strange: dict[tuple[str, int], int] = {}
+    for path in paths:
+        address = browser.prefix + people.address(path)
+        for turn in range(3):
+            texts = {name: NONSENSE[(place + 4 * turn) % len(NONSENSE)] for place, name in enumerate(names)}
+            fields = texts | {"form_token": token, "once": f"once-of-this-test-{turn}{len(path):04}"}
+            response = browser.http.post(address, data=fields, headers={"sec-fetch-site": "same-origin"})
+            if response.status_code not in (200, 303, 400, 401, 403, 404, 409, 422, 429, 503):
+                strange[path, turn] = response.status_code
+    assert strange == {}
 
 
 def test_a_token_is_good_in_its_own_session_only(people: People) -> None:
