@@ -5,7 +5,7 @@ from datetime import timedelta
 from urllib.parse import quote, urlsplit
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 
 from kong_app_auth.portal.actors import System
 from kong_app_auth.portal.services import operator_tokens
@@ -297,3 +297,17 @@ def test_a_developer_who_is_revoked_sees_no_page_any_more(people: People) -> Non
     with people.clients.plane.write(System(REGION)) as tx:
         tx.session.get_one(Developer, people.world.ids["developerId"][0]).status = "revoked"
     assert developer.get(f"/apis/{API}/access").heading == "Sign in"
+
+
+def test_what_an_operator_typed_survives_the_end_of_the_session(people: People) -> None:
+    operator = people.operator()
+    form = operator.get("/operator/portals/new").form("/portals/new")
+    with people.clients.plane.write(System(REGION)) as tx:
+        tx.session.execute(delete(OperatorSession))
+
+    page = operator.send(form, name="Typed for long", expect=401)
+    assert "what you typed is kept" in page.words
+    page = operator.send(page.form("/operator/sign-in"), token=people.world.operator_token)
+    assert page.heading == "What you typed is still here"
+    page = operator.send(page.form("/portals/new"))
+    assert page.heading == "Typed for long"
