@@ -94,8 +94,8 @@ def read_headers(data: bytes) -> dict[str, Json]:
 
     Names in lower case, as Kong gives them; a value is a string, a list where it was sent more than once, or True for a
     bare query argument. Entries in the plain form (a string value, key before value) are read by hand; at the first one
-    that is otherwise all of it goes to protobuf. What stands before a short value, its head, comes again and again and
-    is remembered with the name and the size that it tells; values are not, for there are secrets among them.
+    that is otherwise all of it goes to protobuf. What stands before a value, its head, comes again and again and is
+    remembered with the name and the size that it tells; values are not, for there are secrets among them.
     """
     text = data.decode("latin-1")
     headers: dict[str, Json] = {}
@@ -108,7 +108,10 @@ def read_headers(data: bytes) -> dict[str, Json]:
                 head = data[at:value_at]
                 known = _heads.get(head) or _read_head(head)
             else:
-                value_at, known = _read_long_head(data, text, at)
+                value_at = at + 11 + data[at + 4]
+                known = _heads.get(data[at:value_at])
+                if known is None:
+                    value_at, known = _read_long_head(data, text, at)
             if known is None:
                 return _read_headers_at_leisure(data)
             name, size = known
@@ -126,14 +129,16 @@ def _read_head(head: bytes) -> tuple[str, int] | None:
     plain = (head[0], head[2], head[4 + key_size], head[6 + key_size]) == (0x0A, 0x0A, 0x12, _STRING_VALUE)
     if not plain or head[5 + key_size] != string_size + 2 or head[1] != key_size + string_size + 6:
         return None
-    if len(_heads) >= _MOST_HEADS:
-        _heads.clear()  # a client may make up names; the usual ones are back with the next request
-    known = _heads[head] = (head[4 : 4 + key_size].decode("latin-1"), string_size)
+    known = (head[4 : 4 + key_size].decode("latin-1"), string_size)
+    _remember(head, known)
     return known
 
 
 def _read_long_head(data: bytes, text: str, at: int) -> tuple[int, tuple[str, int] | None]:
-    """Read the head of an entry whose length takes two bytes; also gives where its value begins."""
+    """Read the head of an entry whose length takes two bytes; also gives where its value begins.
+
+    It is remembered where the lengths of value and string take two bytes too, as those of tokens do.
+    """
     entry_end = at + 3 + (data[at + 1] & 127 | data[at + 2] << 7)
     key_size = data[at + 4]
     key_end = at + 5 + key_size
@@ -145,7 +150,16 @@ def _read_long_head(data: bytes, text: str, at: int) -> tuple[int, tuple[str, in
     plain = (data[at], data[at + 3], data[key_end], data[value_at]) == (0x0A, 0x0A, 0x12, _STRING_VALUE)
     if not plain or data[at + 2] > 127 or key_size > 127 or string_at + string_size != entry_end:
         return string_at, None
-    return string_at, (text[at + 5 : key_end], string_size)
+    known = (text[at + 5 : key_end], string_size)
+    if string_at == at + 11 + key_size:
+        _remember(data[at:string_at], known)
+    return string_at, known
+
+
+def _remember(head: bytes, known: tuple[str, int]) -> None:
+    if len(_heads) >= _MOST_HEADS:
+        _heads.clear()  # a client may make up names; the usual ones are back with the next request
+    _heads[head] = known
 
 
 def _read_headers_at_leisure(data: bytes) -> dict[str, Json]:

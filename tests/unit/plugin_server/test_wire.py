@@ -251,3 +251,16 @@ def test_headers_of_an_exit_that_are_equal_as_numbers_are_told_apart() -> None:
 def test_more_names_than_are_remembered_are_read_all_the_same() -> None:
     for number in range(10_000):
         assert read_headers(to_struct({f"x-{number}": "v"}).SerializeToString()) == {f"x-{number}": "v"}
+
+
+@pytest.mark.parametrize("size", [0, 1, 118, 119, 127, 128, 250, 962, 16_370, 16_383, 16_384, 70_000])
+@pytest.mark.parametrize("name", ["a", "authorization", "x" * 127, "x" * 128, "x" * 300])
+def test_a_value_of_any_length_is_read_the_same_when_its_head_is_known_already(name: str, size: int) -> None:
+    for character in "vw":
+        headers = {"host": "x", name: character * size, "accept": "*/*"}
+        data = write_headers(headers)
+        for _ in range(2):
+            assert read_headers(data) == headers
+        for cut in (1, 5, size // 2 + 1):
+            with pytest.raises(ProtocolError):
+                read_headers(data[:-cut])
