@@ -20,6 +20,7 @@ from kong_app_auth.registry.reading import Entry, Meta, batches_after, decode_en
 from kong_app_auth.registry.records import CorruptRecord, raw_of_field
 from kong_app_auth.replica.reporting import Reporting
 from kong_app_auth.replica.store import DEFAULT_MAP_SIZE, DirectoryHeld, Store, StoreFailed
+from kong_app_auth.reports.records import MAX_AGE, Standing
 
 __all__ = ["Follower", "NewerSchema"]
 
@@ -56,7 +57,7 @@ class Follower:
         self._connect = connect
         self._keys = Keys(region)
         self._store = Store(directory, region, map_size)
-        self._reporting = Reporting(connect, region, directory)
+        self._reporting = Reporting(connect, region, directory, standing=self._standing)
         self._alive = on_alive or (lambda: None)
         self._stop = threading.Event()
         self._client: Client | None = None
@@ -116,6 +117,12 @@ class Follower:
         self._reporting.stop()
         self._disconnect()
         self._store.close()
+
+    def _standing(self) -> Standing:
+        """Say how far the copy is."""
+        here, heard = self._store.position, self._store.last_heard
+        age = int(max(0.0, time.time() - heard)) if heard > 0.0 else MAX_AGE
+        return Standing(None if here is None else here.epoch, None if here is None else here.seq, min(age, MAX_AGE))
 
     def _begin(self, client: Client) -> bool:
         """Find out where the registry stands, and either follow it from where the copy stands or take a fresh one."""

@@ -1,4 +1,4 @@
-"""What the workers of this node report, taken in and appended to the region's stream of reports.
+"""What the workers of this node report, and how far its copy is, appended to the region's stream of reports.
 
 It has a thread and a connection of its own, so that following the registry never waits for it. What Redis does not take
 is kept within bounds. An entry whose fate is unknown is not sent again: a report may be lost, never counted twice.
@@ -21,7 +21,7 @@ from kong_app_auth.registry.connection import CLIENT_ERRORS, Client
 from kong_app_auth.registry.keys import Keys
 from kong_app_auth.reports.codec import MAX_STREAM, CorruptReport, decode, entry
 from kong_app_auth.reports.datagrams import Receiver
-from kong_app_auth.reports.records import MOST_ISSUERS, Report
+from kong_app_auth.reports.records import MOST_ISSUERS, Report, Standing
 from kong_app_auth.reports.tally import Tally
 
 APPEND_EVERY: Final = (0.8, 1.2)
@@ -31,6 +31,8 @@ MOST_REFUSALS: Final = 2_000
 _LONGEST_WAIT: Final = 15.0
 """Seconds between two attempts where Redis is away."""
 _LISTEN_AGAIN: Final = 1.0
+STANDING_EVERY: Final = 10.0
+"""Seconds between two entries that say how far this node is."""
 UNKNOWN_KEY_EVERY: Final = 1.0
 """Seconds between two entries for the same issuer, whatever the workers say."""
 _AT_ONCE: Final = 0.2
@@ -41,10 +43,18 @@ _log = structlog.get_logger()
 class Reporting:
     """Takes reports in `directory` and appends them for `region`. `connect` makes a client of its own.
 
-    `node` names this gateway in the stream; default: the host's name.
+    `node` names this gateway in the stream; default: the host's name. `standing` says how far its copy is.
     """
 
-    def __init__(self, connect: Callable[[], Client], region: str, directory: Path | str, node: str = "") -> None:
+    def __init__(
+        self,
+        connect: Callable[[], Client],
+        region: str,
+        directory: Path | str,
+        node: str = "",
+        *,
+        standing: Callable[[], Standing] | None = None,
+    ) -> None:
         self._connect = connect
         self._keys = Keys(region)
         self._directory = Path(directory)
@@ -59,6 +69,8 @@ class Reporting:
         self._trouble: str | None = None
         self._unknown_keys: set[str] = set()
         self._told: dict[str, float] = {}
+        self._standing = standing
+        self._standing_at = 0.0
 
     def start(self) -> None:
         """Begin, in a thread of its own. Only for the process that holds the directory. Again: nothing."""
@@ -91,7 +103,7 @@ class Reporting:
     def append(self) -> None:
         """Append all that waits, or note when to try again."""
         wait = random.Random().uniform(*APPEND_EVERY)  # noqa: S311  no secret hangs on it
-        if self._tally and not self._appended():
+        if (self._tally or self._standing_is_due()) and not self._appended():
             self._wait = wait = min(max(2 * self._wait, wait), _LONGEST_WAIT)
         else:
             self._wait = 0.0
@@ -185,7 +197,8 @@ class Reporting:
         if client is None:
             return False
         trouble: str | None = None
-        for report in self._tally.take():
+        standing = self._due_standing()
+        for report in (*([] if standing is None else [standing]), *self._tally.take()):
             if trouble is not None:
                 self._tally.add(report)
                 continue
@@ -200,6 +213,15 @@ class Reporting:
                 self._disconnect()
         self._say("reports cannot be appended", trouble)
         return trouble is None
+
+    def _standing_is_due(self) -> bool:
+        return self._standing is not None and time.monotonic() >= self._standing_at
+
+    def _due_standing(self) -> Report | None:
+        if self._standing is None or not self._standing_is_due():
+            return None
+        self._standing_at = time.monotonic() + STANDING_EVERY
+        return Report(standing=self._standing())
 
     def _disconnect(self) -> None:
         client, self._client = self._client, None

@@ -5,14 +5,13 @@ from typing import Final
 
 import msgspec
 
-from kong_app_auth.reports.records import Batch, Report, Taken
+from kong_app_auth.reports.records import MAX_NODE, Batch, Report, Taken, is_node_name
 
 VERSION: Final = b"1"
 MAX_BYTES: Final = 64 * 1024
 """No report is longer; what is, comes from somebody else."""
 MAX_STREAM: Final = 5_000
 """About how many entries the stream keeps: some minutes of hundred nodes, hours of one."""
-MAX_NODE: Final = 64
 
 _report = msgspec.msgpack.Decoder(Report)
 _batch = msgspec.json.Decoder(Batch)
@@ -50,6 +49,12 @@ def decode_entry(fields: Mapping[bytes, bytes]) -> Report | None:
     if fields.get(b"v") != VERSION:
         return None
     return decode(fields.get(b"report", b""))
+
+
+def node_of(fields: Mapping[bytes, bytes]) -> str | None:
+    """Give the name of the node that made an entry; None where it is none."""
+    name = fields.get(b"node", b"").decode("ascii", "replace")
+    return name if is_node_name(name) else None
 
 
 def encode_batch(batch: Batch) -> bytes:

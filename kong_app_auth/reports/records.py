@@ -30,6 +30,19 @@ BEGINNING: Final = "0-0"
 """The id before all entries of a stream."""
 
 
+MAX_NODE: Final = 64
+MOST_NODES: Final = 100
+"""In one batch."""
+_NODE = r"^[!-~]{1,64}$"
+_known_node = re.compile(_NODE).fullmatch
+NodeName: TypeAlias = Annotated[str, Meta(max_length=MAX_NODE, pattern=_NODE)]
+Epoch: TypeAlias = Annotated[str, Meta(max_length=64)]
+Seq: TypeAlias = Annotated[int, Meta(ge=0, le=2**53)]
+MAX_AGE: Final = 2**31 - 1
+Age: TypeAlias = Annotated[int, Meta(ge=0, le=MAX_AGE)]
+"""Whole seconds; the greatest: for ever."""
+
+
 class Usage(msgspec.Struct, frozen=True, array_like=True):
     """Requests of an application to an API with one outcome, in the minute that begins at `minute` (Unix time)."""
 
@@ -53,11 +66,23 @@ class Refusal(msgspec.Struct, frozen=True, array_like=True):
     service_id: Id | None = None
 
 
+class Standing(msgspec.Struct, frozen=True):
+    """How far the copy of a node is: the epoch and the number of the last change in it; None: it has no copy.
+
+    `age`: seconds since it was last known to be complete, by the clock of the node.
+    """
+
+    epoch: Epoch | None
+    seq: Seq | None
+    age: Age
+
+
 class Report(msgspec.Struct, frozen=True):
     """What one process or one node has to say. `uses`: credential id to when it was last let in (Unix time).
 
     `lost`: how many pieces of news could not be kept on the way. `unknown_keys`: ids of issuers whose tokens name a key
     that their record lacks; it is news for the daemon alone, stands in a report of its own, and is not added up.
+    `standing` is that of the node which speaks, and is not added up either.
     """
 
     usage: list[Usage] = []
@@ -65,14 +90,31 @@ class Report(msgspec.Struct, frozen=True):
     refusals: list[Refusal] = []
     lost: Count = 0
     unknown_keys: Annotated[list[IssuerId], Meta(max_length=MOST_ISSUERS)] = []
+    standing: Standing | None = None
+
+
+class Node(msgspec.Struct, frozen=True):
+    """A gateway node as the daemon found it. `behind`: changes that it lacked; None: that cannot be said.
+
+    `at`: Unix time of its report, by the clock of the region's Redis.
+    """
+
+    at: Time
+    seq: Seq | None
+    behind: Seq | None
+    age: Age
 
 
 class Batch(msgspec.Struct, frozen=True, kw_only=True):
-    """A region's reports on their way to the portal: all entries of the stream after `after`, up to `until`."""
+    """A region's reports on their way to the portal: all entries of the stream after `after`, up to `until`.
+
+    `nodes`: by their names, as each said last.
+    """
 
     after: StreamId
     until: StreamId
     report: Report
+    nodes: Annotated[dict[NodeName, Node], Meta(max_length=MOST_NODES)] = {}
 
 
 class Taken(msgspec.Struct, frozen=True):
@@ -84,6 +126,11 @@ class Taken(msgspec.Struct, frozen=True):
 def id_or_none(text: str | None) -> str | None:
     """Give `text` where it is an id in canonical form, else None."""
     return text if text is not None and _known_id(text) else None
+
+
+def is_node_name(text: str) -> bool:
+    """Say whether a node may be called so."""
+    return _known_node(text) is not None
 
 
 def is_request_id(text: str | None) -> bool:

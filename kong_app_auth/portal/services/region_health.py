@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, time, timedelta
+from enum import Enum
 from typing import Any, Final
 
 import msgspec
@@ -10,6 +11,7 @@ from sqlalchemy import ColumnElement, case, func, select
 
 from kong_app_auth.portal.services.usage import DAY
 from kong_app_auth.portal.store.feed import FeedPosition
+from kong_app_auth.portal.store.nodes import GatewayNode
 from kong_app_auth.portal.store.usage import ReportsPosition, Usage
 from kong_app_auth.portal.transaction import Transaction
 from kong_app_auth.reports.records import ALLOWED, order_of
@@ -19,6 +21,21 @@ DAYS: Final = 14
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _LATEST: Final = 253_402_300_799_000
 """The last millisecond that a time can tell."""
+
+
+SILENT_AFTER: Final = timedelta(seconds=60)
+"""A node speaks every ten seconds; one that missed that six times is silent."""
+LATE_AFTER: Final = 10
+"""Seconds without a word of the registry: its writer sends one every second."""
+
+
+class NodeState(Enum):
+    """How a gateway node is, in words."""
+
+    IN_STEP = "in step"
+    BEHIND = "behind"
+    EMPTY = "without a copy"
+    SILENT = "silent"
 
 
 class Refused(msgspec.Struct, frozen=True):
@@ -46,6 +63,22 @@ class Progress(msgspec.Struct, frozen=True):
 
     seq: int
     heard_at: datetime | None
+
+
+def nodes(tx: Transaction) -> Sequence[GatewayNode]:
+    """Give the region's gateway nodes by name: at most `reports.MOST_NODES_KEPT`."""
+    here = select(GatewayNode).where(GatewayNode.region == tx.region)
+    return tx.session.scalars(here.order_by(GatewayNode.name)).all()
+
+
+def state_of(node: GatewayNode, now: datetime) -> NodeState:
+    """Say how a node is. One without a complete copy serves nobody; one that is late serves what it knows."""
+    if now - node.reported_at > SILENT_AFTER:
+        return NodeState.SILENT
+    if node.seq is None:
+        return NodeState.EMPTY
+    # A change on its way when it spoke is nothing: it shows by the age where it does not come.
+    return NodeState.IN_STEP if node.age <= LATE_AFTER else NodeState.BEHIND
 
 
 def progress(tx: Transaction) -> Progress:

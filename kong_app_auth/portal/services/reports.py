@@ -3,24 +3,29 @@
 It does not wait for the writers of the region, nor they for it: on PostgreSQL it has a lock of its own.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Any, Final, TypeVar
 
 import structlog
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from kong_app_auth.domain.reasons import Reason
 from kong_app_auth.portal.plane import ControlPlane
 from kong_app_auth.portal.store.credentials import Credential, CredentialUse
+from kong_app_auth.portal.store.nodes import GatewayNode
 from kong_app_auth.portal.store.usage import NOBODY, Refusal, ReportsPosition, Usage
-from kong_app_auth.reports.records import BEGINNING, Batch, Report, order_of
+from kong_app_auth.reports.records import BEGINNING, Batch, Node, Report, order_of
 
 _AT_ONCE: Final = 500
 _MINUTE: Final = 60
+NODE_RETENTION: Final = timedelta(days=7)
+"""A node that is silent for so long is forgotten."""
+MOST_NODES_KEPT: Final = 1_000
+"""Of a region: a gateway that was broken into may make names up. Those that spoke last stay."""
 _STATUS: Final = {reason.code: reason.status for reason in Reason}
 
 T = TypeVar("T")
@@ -53,6 +58,7 @@ def take_in(plane: ControlPlane, region: str, batch: Batch) -> str:
         _count(session, region, batch.report, now, now - plane.configuration.usage_retention)
         _note_uses(session, region, batch.report, now)
         _keep_refusals(session, region, batch.report, now, now - plane.configuration.refusal_retention)
+        _note_nodes(session, region, batch.nodes, now)
         session.commit()
     if batch.report.lost:
         _log.warning("reports of gateways were lost on the way", region=region, number=batch.report.lost)
@@ -125,6 +131,35 @@ def _keep_refusals(session: Session, region: str, report: Report, now: datetime,
         ]
         if rows:
             session.execute(statement, rows)
+
+
+def _note_nodes(session: Session, region: str, nodes: Mapping[str, Node], now: datetime) -> None:
+    if not nodes:
+        return
+    statement = _insert(session, GatewayNode)
+    columns = ("seq", "behind", "age", "reported_at")
+    statement = statement.on_conflict_do_update(
+        index_elements=list(GatewayNode.__table__.primary_key),
+        set_={name: statement.excluded[name] for name in columns},
+    )
+    rows = [
+        {
+            "region": region,
+            "name": name,
+            "seq": one.seq,
+            "behind": one.behind,
+            "age": one.age,
+            "reported_at": min(_moment(one.at), now),
+        }
+        for name, one in nodes.items()
+    ]
+    session.execute(statement, rows)
+    here = GatewayNode.region == region
+    session.execute(delete(GatewayNode).where(here, GatewayNode.reported_at < now - NODE_RETENTION))
+    newest = select(GatewayNode.name).where(here).order_by(GatewayNode.reported_at.desc(), GatewayNode.name)
+    beyond = session.scalars(newest.offset(MOST_NODES_KEPT)).all()
+    if beyond:
+        session.execute(delete(GatewayNode).where(here, GatewayNode.name.in_(beyond)))
 
 
 def _insert(session: Session, table: Any) -> Any:

@@ -16,8 +16,11 @@ from redis.exceptions import ResponseError
 
 from kong_app_auth.registry.connection import Client
 from kong_app_auth.registry.keys import Keys
-from kong_app_auth.reports.codec import CorruptReport, decode_entry
-from kong_app_auth.reports.records import Batch, Report
+from kong_app_auth.registry.position import NewerSchema
+from kong_app_auth.registry.reading import read_meta
+from kong_app_auth.registry.records import CorruptRecord
+from kong_app_auth.reports.codec import CorruptReport, decode_entry, node_of
+from kong_app_auth.reports.records import MOST_NODES, Batch, Node, Report, Standing, order_of
 from kong_app_auth.reports.tally import Tally, weight
 from kong_app_auth.sync.reports.portal import REFUSED, PortalFailed
 
@@ -127,6 +130,7 @@ class ReportForwarder:
         answer = client.xread({self._keys.reports: position}, count=ENTRIES_AT_ONCE)
         tally = Tally(usages=MOST_BYTES, uses=MOST_BYTES, refusals=MOST_BYTES)  # the bytes are counted here
         size, until = 0, None
+        standings: dict[str, tuple[int, Standing]] = {}
         for raw_id, fields in answer[0][1] if answer else ():
             try:
                 report = decode_entry(fields) or Report(lost=1)
@@ -137,9 +141,29 @@ class ReportForwarder:
                 break
             tally.add(report)
             until = raw_id.decode("ascii")
+            node = node_of(fields)
+            if report.standing is not None and node is not None:
+                standings[node] = order_of(until)[0] // 1000, report.standing
         if until is None:
             return None
-        return Batch(after=position, until=until, report=next(tally.take(2 * MOST_BYTES), Report()))
+        report = next(tally.take(2 * MOST_BYTES), Report())
+        return Batch(after=position, until=until, report=report, nodes=self._nodes(client, standings))
+
+    def _nodes(self, client: Client, standings: dict[str, tuple[int, Standing]]) -> dict[str, Node]:
+        """Say of each node how far it was behind the registry as it stands now."""
+        if not standings:
+            return {}
+        try:
+            meta = read_meta(client, self._keys)
+        except (CorruptRecord, NewerSchema):
+            meta = None
+        nodes: dict[str, Node] = {}
+        for name, (at, one) in list(standings.items())[:MOST_NODES]:
+            behind = None
+            if meta is not None and one.seq is not None and one.epoch == meta.position.epoch:
+                behind = max(0, meta.position.seq - one.seq)
+            nodes[name] = Node(at=at, seq=one.seq, behind=behind, age=one.age)
+        return nodes
 
     def _say(self, trouble: str | None) -> None:
         if trouble is not None and self._trouble is None:

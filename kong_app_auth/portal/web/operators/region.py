@@ -14,6 +14,7 @@ from kong_app_auth.portal.web.operators.lists import asked
 from kong_app_auth.portal.web.rendering import render
 from kong_app_auth.portal.web.sessions import OperatorReader
 from kong_app_auth.portal.web.sites import site_of
+from kong_app_auth.reports.records import MAX_AGE
 
 routes = router("/operator/region", "Pages")
 
@@ -48,12 +49,14 @@ def show(access: OperatorReader, request: Request) -> Response:
         wrong = kong_gateways.not_enforced(tx)
         refused = region_health.refused(tx)
         days = region_health.by_day(tx)
+        nodes = [(one, region_health.state_of(one, now)) for one in region_health.nodes(tx)]
         if wanted:
             try:
                 found = refusal_view(refusals.in_region(tx, wanted))
             except NotFound as missing:
                 problem = f"{missing.detail}. Look whether the id is whole."
-    heard = max((one for one in (progress.heard_at, *(each.reported_at for each in gateways)) if one), default=None)
+    spoken = [*(one.reported_at for one in gateways), *(one.reported_at for one, _ in nodes)]
+    heard = max((one for one in (progress.heard_at, *spoken) if one), default=None)
     return render(
         access,
         site_of(access),
@@ -63,6 +66,8 @@ def show(access: OperatorReader, request: Request) -> Response:
         progress=progress,
         heard=heard,
         gateways=[(one, now - one.reported_at > SILENT_AFTER) for one in gateways],
+        nodes=[(one, state.value) for one, state in nodes],
+        forever=MAX_AGE,
         kong_errors=KONG_ERRORS,
         states=states,
         wrong=wrong[:MOST_SERVICES],

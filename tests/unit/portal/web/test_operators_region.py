@@ -3,10 +3,12 @@
 from datetime import timedelta
 from typing import Any
 
+import pytest
+
 from kong_app_auth.portal.contract.kong_gateways import GatewayState, KongStates, ServiceProblem, ServiceState
 from kong_app_auth.portal.services import kong_gateways, reports
-from kong_app_auth.reports.records import Batch, Refusal, Report, Usage
-from tests.control_plane.settings import REGION
+from kong_app_auth.reports.records import MAX_AGE, Batch, Node, Refusal, Report, Usage
+from tests.control_plane.settings import REGION, Clock
 from tests.unit.portal.web.people import People
 
 PAGE = "/operator/region"
@@ -84,3 +86,50 @@ def test_a_refused_request_is_explained_by_its_id(people: People) -> None:
     missing = operator.get(f"{PAGE}?request_id=zzz")
     assert "No such refusal is known" in missing.element("request_id-error")
     assert missing.form(PAGE).fields["request_id"] == "zzz"
+
+
+def test_every_gateway_node_says_how_far_it_is(people: People, clock: Clock) -> None:
+    plane, now = people.clients.plane, _now(people)
+    nodes = {
+        "edge-1": Node(at=now, seq=1041, behind=0, age=1),
+        "edge-2": Node(at=now - 3, seq=1000, behind=41, age=95),
+        "edge-3": Node(at=now - 61, seq=7, behind=1034, age=0),
+        "edge-4": Node(at=now + 999, seq=None, behind=None, age=MAX_AGE),
+    }
+    assert reports.take_in(plane, REGION, Batch(after="0-0", until="1-0", report=Report(), nodes=nodes)) == "1-0"
+    listed = people.clients.operator().get("/v3/gateway-nodes")["data"]
+    assert [(one["name"], one["state"], one["behind"]) for one in listed] == [
+        ("edge-1", "in step", 0),
+        ("edge-2", "behind", 41),
+        ("edge-3", "silent", 1034),
+        ("edge-4", "without a copy", None),
+    ]
+    page = people.operator().get(PAGE)
+    for words in ("edge-1", "in step", "41 changes", "95 seconds before it spoke", "never was", "nothing"):
+        assert words in page.words, words
+    assert "<script" not in page.element("nodes")
+
+    moved = {"edge-2": Node(at=now, seq=1041, behind=0, age=0)}
+    reports.take_in(plane, REGION, Batch(after="1-0", until="2-0", report=Report(), nodes=moved))
+    listed = people.clients.operator().get("/v3/gateway-nodes")["data"]
+    assert [one["state"] for one in listed if one["name"] == "edge-2"] == ["in step"]
+
+    clock.forward(timedelta(days=7, seconds=1))
+    later = {"edge-1": Node(at=_now(people), seq=1042, behind=0, age=0)}
+    reports.take_in(plane, REGION, Batch(after="2-0", until="3-0", report=Report(), nodes=later))
+    assert [one["name"] for one in people.clients.operator().get("/v3/gateway-nodes")["data"]] == ["edge-1"]
+
+
+def test_names_that_are_made_up_do_not_fill_the_table(people: People, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reports, "MOST_NODES_KEPT", 3)
+    now = _now(people)
+    for number in range(5):
+        nodes = {f"n{number}-{each}": Node(at=now - 9 + number, seq=1, behind=0, age=0) for each in range(2)}
+        batch = Batch(after=f"{number}-0", until=f"{number + 1}-0", report=Report(), nodes=nodes)
+        reports.take_in(people.clients.plane, REGION, batch)
+    names = [one["name"] for one in people.clients.operator().get("/v3/gateway-nodes")["data"]]
+    assert names == ["n3-0", "n4-0", "n4-1"]
+
+
+def test_a_quiet_region_has_no_nodes_and_says_how_they_come(people: People) -> None:
+    assert "says every ten seconds how far it is" in people.operator().get(PAGE).words

@@ -121,6 +121,16 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("region", name=op.f("pk_feed_positions")),
     )
     op.create_table(
+        "gateway_nodes",
+        sa.Column("region", sa.String(length=32), nullable=False),
+        sa.Column("name", sa.String(length=64), nullable=False),
+        sa.Column("seq", sa.BigInteger(), nullable=True),
+        sa.Column("behind", sa.BigInteger(), nullable=True),
+        sa.Column("age", sa.BigInteger(), nullable=False),
+        sa.Column("reported_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("region", "name", name=op.f("pk_gateway_nodes")),
+    )
+    op.create_table(
         "kong_gateways",
         sa.Column("region", sa.String(length=32), nullable=False),
         sa.Column("name", sa.String(length=64), nullable=False),
@@ -841,6 +851,7 @@ def downgrade() -> None:
     op.drop_table("mail_messages")
     op.drop_table("kong_services")
     op.drop_table("kong_gateways")
+    op.drop_table("gateway_nodes")
     op.drop_table("feed_positions")
     with op.batch_alter_table("feed_changes", schema=None) as batch_op:
         batch_op.drop_index("ix_feed_changes_region_at")
