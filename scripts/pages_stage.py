@@ -33,6 +33,7 @@ from kong_app_auth.portal.store.base import new_id
 from kong_app_auth.portal.store.credentials import Credential, CredentialUse
 from kong_app_auth.portal.store.developers import Developer
 from kong_app_auth.portal.store.kong import KongGateway, KongService
+from kong_app_auth.portal.store.nodes import GatewayNode
 from kong_app_auth.portal.store.portals import Portal, PortalAuthentication
 from kong_app_auth.portal.store.strategies import AuthStrategy, DcrProvider
 from kong_app_auth.portal.store.teams import Team, TeamMember
@@ -246,6 +247,7 @@ def _furnish(plane: ControlPlane, base: str) -> Stage:
         credential = _keys(tx, umbrella)
         _usage(tx, umbrella, apis)
         _kongs(tx)
+        _nodes(tx)
         waiting = tx.session.scalars(select(Registration).where(Registration.status == "pending")).one()
         records = {
             "portal_id": portal.id,
@@ -396,6 +398,16 @@ def _kongs(tx: Transaction) -> None:
                 error=None if error_of is None else error_of | {"gateway": "edge"},
             )
         )
+
+
+def _nodes(tx: Transaction) -> None:
+    for name, seq, behind, age, silent in (
+        ("gateway-1", 4_711, 0, 1, 3),
+        ("gateway-2", 4_690, 21, 95, 4),
+        ("gateway-3", 3_002, 1_709, 0, 7_200),
+    ):
+        at = tx.now - timedelta(seconds=silent)
+        tx.session.add(GatewayNode(region=REGION, name=name, seq=seq, behind=behind, age=age, reported_at=at))
 
 
 def main() -> None:

@@ -1,6 +1,7 @@
 """An operator at the pages, in a real browser: from an empty region to a developer's key that is let in and cut off."""
 
 import re
+import socket
 from collections.abc import Iterator
 
 import pytest
@@ -112,3 +113,9 @@ def test_from_a_first_start_to_a_key_that_is_let_in_and_cut_off(empty: Stack, pa
     expect(page.get_by_role("main")).to_contain_text(re.compile("revoke", re.IGNORECASE))
     page.get_by_role("link", name="Region").click()
     expect(page.get_by_role("main")).to_contain_text("here")
+
+    def in_step() -> bool:
+        page.reload()
+        return page.get_by_role("row", name=socket.gethostname()).get_by_text("in step").count() == 1
+
+    wait_until(in_step, "the gateway node is in step")

@@ -1,5 +1,6 @@
 """Reports on their way from a worker to the stream, with real servers: nothing twice, and nobody is kept waiting."""
 
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -13,10 +14,10 @@ from kong_app_auth.registry.keys import Keys
 from kong_app_auth.replica import reporting as reporting_module
 from kong_app_auth.replica.follower import Follower
 from kong_app_auth.replica.reporting import Reporting
-from kong_app_auth.reports.codec import MAX_BYTES, MAX_STREAM, decode_entry, encode
+from kong_app_auth.reports.codec import MAX_BYTES, MAX_STREAM, decode_entry, encode, node_of
 from kong_app_auth.reports.counting import Reporter
 from kong_app_auth.reports.datagrams import Sender
-from kong_app_auth.reports.records import Report, Usage
+from kong_app_auth.reports.records import MAX_AGE, Report, Standing, Usage
 from kong_app_auth.reports.tally import Tally
 from tests.servers.process import wait_until
 from tests.servers.samples import API, sample, uid
@@ -207,17 +208,58 @@ def test_the_follower_reports_beside_following_and_at_its_end(valkey, region_of,
         reporter.allowed(PASS)
         reporter.flush()
         with valkey.client() as client:
-            wait_until(lambda: client.xlen(KEYS.reports) == 1)
+            wait_until(lambda: _requests(client) == 1)
             reporter.allowed(PASS)
             reporter.flush()
             stop.set()
             region.heartbeat()
             running.join()
-            wait_until(lambda: client.xlen(KEYS.reports) == 2)
+            wait_until(lambda: _requests(client) == 2)
     finally:
         stop.set()
         running.join()
     wait_until(lambda: not (directory / "reports").exists())
+
+
+def _requests(client) -> int:
+    found = [decode_entry(fields) for _, fields in client.xrange(KEYS.reports)]
+    return sum(usage.requests for report in found for usage in report.usage)
+
+
+def test_a_node_says_how_far_its_copy_is(valkey, region_of, directory, reader, monkeypatch):
+    monkeypatch.setattr(reporting_module, "STANDING_EVERY", 0.0)
+    monkeypatch.setattr(reporting_module, "APPEND_EVERY", (0.0, 0.01))
+    region = region_of(valkey)
+    position = region.begin(sample("a"))
+    stop = threading.Event()
+    follower = Follower(lambda: connect(valkey.url), "eu", directory)
+    running = threading.Thread(target=follower.run, args=(stop,))
+    running.start()
+    try:
+        with valkey.client() as client:
+
+            def standing() -> Standing | None:
+                entries = client.xrevrange(KEYS.reports, count=1)
+                return decode_entry(entries[0][1]).standing if entries else None
+
+            wait_until(lambda: reader(directory, "position") == position)
+            region.heartbeat()
+            wait_until(lambda: standing() == Standing(position.epoch, position.seq, 0))
+            assert node_of(client.xrevrange(KEYS.reports, count=1)[0][1]) == socket.gethostname()[:64]
+            moved = region.become(sample("b"))
+            wait_until(lambda: standing() is not None and standing().seq == moved.seq)
+    finally:
+        stop.set()
+        running.join()
+
+
+def test_a_node_without_a_copy_says_so(valkey, reporting):
+    taken = reporting(valkey)
+    taken._standing = lambda: Standing(None, None, MAX_AGE)
+    with valkey.client() as client:
+        step_until(taken, lambda: client.xlen(KEYS.reports) == 1)
+        (found,) = [decode_entry(fields) for _, fields in client.xrange(KEYS.reports)]
+    assert found == Report(standing=Standing(None, None, MAX_AGE))
 
 
 def test_following_does_not_wait_for_reports(valkey, region_of, directory, reader):

@@ -10,12 +10,16 @@ from structlog.testing import capture_logs
 
 from kong_app_auth.portal.actors import System
 from kong_app_auth.portal.plane import ControlPlane
+from kong_app_auth.portal.store.nodes import GatewayNode
 from kong_app_auth.portal.store.usage import Usage as StoredUsage
 from kong_app_auth.registry.acl import writer_acl
 from kong_app_auth.registry.connection import Client, connect
 from kong_app_auth.registry.keys import Keys
+from kong_app_auth.registry.position import Position
+from kong_app_auth.registry.reading import read_meta
+from kong_app_auth.registry.writer import Writer
 from kong_app_auth.reports.codec import entry
-from kong_app_auth.reports.records import Batch, Refusal, Report, Usage
+from kong_app_auth.reports.records import MAX_AGE, Batch, Refusal, Report, Standing, Usage
 from kong_app_auth.sync.daemon import Daemon
 from kong_app_auth.sync.metrics import SyncMetrics
 from kong_app_auth.sync.portal_feed.address import PortalAddress
@@ -233,3 +237,31 @@ def test_the_daemon_that_leads_forwards_with_its_own_rights(valkey, plane, url) 
     finally:
         stop.set()
         running.join()
+
+
+def test_the_portal_hears_how_far_every_node_is_behind(valkey, client, plane, url) -> None:
+    writer = Writer(client, REGION, holder="test", lease_seconds=60.0)
+    assert writer.acquire()
+    assert isinstance(writer.begin_epoch(), Position)
+    writer.complete()
+    here = read_meta(client, KEYS).position
+    standings = {
+        "edge-1": Standing(here.epoch, here.seq, 0),
+        "edge-2": Standing(here.epoch, here.seq - 1, 70),
+        "edge-3": Standing("another", 5, 3),
+        "edge-4": Standing(None, None, MAX_AGE),
+        "no name": Standing(here.epoch, here.seq, 0),
+    }
+    for name, standing in standings.items():
+        client.xadd(KEYS.reports, entry(name, Report(standing=standing)))
+    client.xadd(KEYS.reports, entry("edge-1", Report([one()])))
+    forwarder = ReportForwarder(Portal(url), REGION)
+    tick_until(forwarder, client, lambda: counted(plane) == 1)
+    with plane.read(System(region=REGION)) as tx:
+        nodes = {node.name: (node.seq, node.behind, node.age) for node in tx.session.scalars(select(GatewayNode))}
+    assert nodes == {
+        "edge-1": (here.seq, 0, 0),
+        "edge-2": (here.seq - 1, 1, 70),
+        "edge-3": (5, None, 3),
+        "edge-4": (None, None, MAX_AGE),
+    }
