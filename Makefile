@@ -37,7 +37,7 @@ servers: ## PostgreSQL and a browser for the tests: Debian's packages, for no wh
 	fi
 
 test: lint servers ## everything: linters, types, unit, integration, conformance and fault tests (JOBS=3 at a time)
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 
 test-fast: $(STAMP) ## the tests without servers, in seconds
 	$(BIN)/python -m pytest tests/unit

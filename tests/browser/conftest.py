@@ -21,8 +21,9 @@ TIMEOUT = 10_000
 """Milliseconds."""
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
+    """The browser, for one module: as long as Playwright runs, no other test of this process can run an event loop."""
     if not CHROMIUM.exists():
         pytest.skip(f"needs Chromium at {CHROMIUM} (Debian: apt-get install chromium; or the variable CHROMIUM)")
     with sync_playwright() as playwright:
