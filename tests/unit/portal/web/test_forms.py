@@ -41,7 +41,7 @@ def test_no_form_is_taken_without_the_sessions_token(people: People, audience: s
     }
 
     assert {path: status for path, status in statuses.items() if status != 403} == {}
-    assert len(statuses) >= 3
+    assert len(statuses) > 10
     assert _deeds(people) == before
 
 

@@ -113,7 +113,7 @@ def test_no_text_becomes_anything_but_text(poisoned: People, audience: str) -> N
         page = Page(response, 0.0)
         _is_harmless(page)
         seen += MARK in page.text
-    assert seen > (8 if audience == "developers" else 1)
+    assert seen > (8 if audience == "developers" else 20)
 
 
 def test_what_was_typed_comes_back_as_text(people: People) -> None:
