@@ -65,12 +65,13 @@ format: $(STAMP) ## rewrite the code in the project's form
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(STAMP) ## measure; writes tables and plots to bench/results/
+bench: $(STAMP) ## measure; writes tables and plots to bench/results/ and the page made from them
 	$(BIN)/python -m bench
 	$(BIN)/python -m bench.reporting
 	$(BIN)/python -m bench.control_plane
 	$(BIN)/python -m bench.token_requests
 	$(BIN)/python -m bench.managed_plugin
+	$(BIN)/python -m scripts.growth_table
 
 proto: $(STAMP) ## generate the protocol's message classes from the .proto file
 	$(BIN)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. plugin_server/wire/kong_plugin_protocol.proto
