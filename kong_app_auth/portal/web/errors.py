@@ -24,23 +24,24 @@ from kong_app_auth.portal.web.sessions import (
     root_of,
 )
 from kong_app_auth.portal.web.sites import site_of
+from kong_app_auth.portal.web.words import words
 
 Handler = Callable[[Request, Any], Awaitable[Response]]
 
 _PROGRAMS: Final = ("/api/", "/v2/", "/v3/", "/internal/", "/mailbox", "/metrics", "/healthz", "/readyz")
 _HEADINGS: Final = {
-    400: "That did not work",
-    401: "Please sign in",
-    403: "You may not do that",
-    404: "This page is not here",
-    405: "This page cannot do that",
-    409: "That is in conflict with something",
-    410: "This was used already",
-    413: "That is too large",
-    422: "That cannot be done",
-    429: "Too many tries",
-    500: "Something went wrong on our side",
-    503: "Not available right now",
+    400: words("That did not work"),
+    401: words("Please sign in"),
+    403: words("You may not do that"),
+    404: words("This page is not here"),
+    405: words("This page cannot do that"),
+    409: words("That is in conflict with something"),
+    410: words("This was used already"),
+    413: words("That is too large"),
+    422: words("That cannot be done"),
+    429: words("Too many tries"),
+    500: words("Something went wrong on our side"),
+    503: words("Not available right now"),
 }
 _log = structlog.get_logger()
 

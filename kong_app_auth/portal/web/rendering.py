@@ -1,6 +1,7 @@
 """Pages from templates, with the headers that every page has.
 
-Text goes through `_()`, so that it can be translated. Everything that a template shows is escaped.
+Text goes through `_()`, so that it can be translated; what code chose goes through `said`. Everything else that a
+template shows is escaped.
 """
 
 import re
@@ -19,6 +20,7 @@ from kong_app_auth.portal.web.prose import prose
 from kong_app_auth.portal.web.sessions import OperatorAccess, PageAccess, path_of, root_of
 from kong_app_auth.portal.web.site import UNKNOWN, Site
 from kong_app_auth.portal.web.static_files import static_files
+from kong_app_auth.portal.web.words import said
 
 THEME_COOKIE: Final = "theme"
 FLASH_COOKIE: Final = "flash"
@@ -162,6 +164,7 @@ def environment() -> Environment:
     filters["day"] = day
     filters["number"] = number
     filters["prose"] = prose
+    filters["said"] = said
     filters["stacked"] = stacked
     filters["device"] = device
     return made

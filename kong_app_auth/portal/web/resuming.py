@@ -15,6 +15,7 @@ from kong_app_auth.portal.web.forms import Form, Unreadable, read_form
 from kong_app_auth.portal.web.rendering import render, render_bare
 from kong_app_auth.portal.web.sessions import OperatorAccess, PageAccess, path_of
 from kong_app_auth.portal.web.sites import site_of
+from kong_app_auth.portal.web.words import words
 
 RENEW_PATH: Final = "/api/v3/developer/renew"
 MAX_KEPT: Final = 128 * 1024
@@ -58,7 +59,7 @@ async def ask_again(request: Request) -> Response:
     access: Any = getattr(request.state, "page", None)
     form = await _form(request)
     if not isinstance(access, PageAccess | OperatorAccess):
-        return render_bare(request, "error.html", 403, heading="This form is too old", detail="", request_id="")
+        return render_bare(request, "error.html", 403, heading=words("This form is too old"), detail="", request_id="")
     return resume(access, path_of(request), form.kept(), 403)
 
 

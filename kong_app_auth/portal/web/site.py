@@ -4,6 +4,8 @@ from typing import Literal
 
 import msgspec
 
+from kong_app_auth.portal.web.words import Words
+
 Theme = Literal["light", "dark", ""]
 """What somebody chose; empty: as the device says."""
 
@@ -11,7 +13,7 @@ Theme = Literal["light", "dark", ""]
 class Link(msgspec.Struct, frozen=True):
     """A way to another page. `current`: it leads to the page, or the part of the site, that is shown."""
 
-    label: str
+    label: Words
     path: str
     current: bool = False
 

@@ -25,6 +25,7 @@ from kong_app_auth.portal.web.forms import DeveloperForm, Form, VisitorForm, che
 from kong_app_auth.portal.web.rendering import render, see_other
 from kong_app_auth.portal.web.sessions import Developer, PageAccess, Visitor
 from kong_app_auth.portal.web.sites import site_of
+from kong_app_auth.portal.web.words import words
 
 routes = router("", "Pages")
 
@@ -59,7 +60,7 @@ def sign_up(access: Visitor, form: VisitorForm) -> Response:
 @routes.get("/sign-up/sent", response_class=Response)
 def show_sign_up_sent(access: Visitor) -> Response:
     """Say that a mail is on its way."""
-    return _page(access, "sent", heading="Look into your mail", purpose="verify")
+    return _page(access, "sent", heading=words("Look into your mail"), purpose="verify")
 
 
 @routes.get("/verify-email", response_class=Response)
@@ -103,7 +104,7 @@ def forgotten_password(access: Visitor, form: VisitorForm) -> Response:
 @routes.get("/forgotten-password/sent", response_class=Response)
 def show_forgotten_password_sent(access: Visitor) -> Response:
     """Say that a mail is on its way, if the address is known."""
-    return _page(access, "sent", heading="Look into your mail", purpose="reset")
+    return _page(access, "sent", heading=words("Look into your mail"), purpose="reset")
 
 
 @routes.get("/reset-password", response_class=Response)

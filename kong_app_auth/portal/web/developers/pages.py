@@ -4,7 +4,14 @@ from typing import Final
 
 from fastapi import APIRouter
 
-WAYS: Final = (("APIs", "/apis"), ("Applications", "/applications"), ("Teams", "/teams"), ("Usage", "/usage"))
+from kong_app_auth.portal.web.words import words
+
+WAYS: Final = (
+    (words("APIs"), "/apis"),
+    (words("Applications"), "/applications"),
+    (words("Teams"), "/teams"),
+    (words("Usage"), "/usage"),
+)
 """The main ways through the pages: label and path."""
 PUBLIC: Final = ("/apis",)
 """Those of them that are there without signing in."""

@@ -15,6 +15,7 @@ from kong_app_auth.portal.web.operators.wrong import WRONG
 from kong_app_auth.portal.web.rendering import render, see_other
 from kong_app_auth.portal.web.sessions import OperatorReader, OperatorWriter
 from kong_app_auth.portal.web.sites import site_of
+from kong_app_auth.portal.web.words import words
 
 routes = router("/operator/apis", "Pages")
 
@@ -119,11 +120,13 @@ def ask_to_delete(access: OperatorWriter, api_id: str) -> Response:
     """Ask before it is deleted."""
     with access.read() as tx:
         api = apis.the_api(tx, api_id)
-    effect = (
+    effect = words(
         "Its registrations, publications, specification and its link to the gateway go with it. It cannot be undone."
     )
     back = f"/operator/apis/{api_id}"
-    question = Question(title="Delete this API?", name=api.name, effect=effect, yes="Yes, delete it", back=back)
+    question = Question(
+        title=words("Delete this API?"), name=api.name, effect=effect, yes=words("Yes, delete it"), back=back
+    )
     return ask(access, question)
 
 

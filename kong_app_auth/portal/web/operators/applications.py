@@ -21,6 +21,7 @@ from kong_app_auth.portal.web.operators.lists import asked, holds, is_id, listed
 from kong_app_auth.portal.web.rendering import render, see_other
 from kong_app_auth.portal.web.sessions import OperatorReader, OperatorWriter
 from kong_app_auth.portal.web.sites import site_of
+from kong_app_auth.portal.web.words import words
 
 routes = router("/operator/applications", "Pages")
 
@@ -78,12 +79,14 @@ def ask_to_revoke(access: OperatorWriter, application_id: str, credential_id: st
         application = ownership.application_in_region(tx, application_id)
         credential = credentials.the_credential(tx, application, credential_id)
         name = f"{credential.display_name} of {application.name}"
-    effect = (
+    effect = words(
         "Every gateway of the region refuses the key within a second, and for good. Its owner can make another one; to "
         "prevent that, revoke the registrations or the developer."
     )
     back = f"/operator/applications/{application_id}"
-    question = Question(title="Revoke this key?", name=name, effect=effect, yes="Yes, revoke it", back=back)
+    question = Question(
+        title=words("Revoke this key?"), name=name, effect=effect, yes=words("Yes, revoke it"), back=back
+    )
     return ask(access, question)
 
 
@@ -100,12 +103,14 @@ def ask_to_delete(access: OperatorWriter, application_id: str) -> Response:
     """Ask before it is deleted."""
     with access.read() as tx:
         name = ownership.application_in_region(tx, application_id).name
-    effect = (
+    effect = words(
         "Its registrations, and its keys or its OAuth client, go with it. Every gateway of the region refuses it "
         "within a second. It cannot be undone."
     )
     back = f"/operator/applications/{application_id}"
-    question = Question(title="Delete this application?", name=name, effect=effect, yes="Yes, delete it", back=back)
+    question = Question(
+        title=words("Delete this application?"), name=name, effect=effect, yes=words("Yes, delete it"), back=back
+    )
     return ask(access, question)
 
 

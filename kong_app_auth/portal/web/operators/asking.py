@@ -6,15 +6,16 @@ from fastapi import Response
 from kong_app_auth.portal.web.rendering import render
 from kong_app_auth.portal.web.sessions import OperatorAccess, path_of
 from kong_app_auth.portal.web.sites import site_of
+from kong_app_auth.portal.web.words import Words
 
 
 class Question(msgspec.Struct, frozen=True, kw_only=True):
     """What is asked. `name`: what it is about; `effect`: what becomes of it; `back`: where "no" leads."""
 
-    title: str
+    title: Words
     name: str
-    effect: str
-    yes: str
+    effect: Words
+    yes: Words
     back: str
 
 

@@ -24,6 +24,7 @@ from kong_app_auth.portal.web.operators.lists import Listed, PageOf, asked, is_i
 from kong_app_auth.portal.web.rendering import HEADERS, render
 from kong_app_auth.portal.web.sessions import OperatorAccess, OperatorReader
 from kong_app_auth.portal.web.sites import site_of
+from kong_app_auth.portal.web.words import Words, words
 
 routes = router("/operator/audit-log", "Pages")
 
@@ -40,7 +41,7 @@ COLUMNS: Final = (
     *("action", "entity_type", "entity_id", "request_id", "before", "after"),
 )
 """The columns of a CSV file."""
-_DEEDS: Final = {"create": "made", "update": "changed", "delete": "deleted"}
+_DEEDS: Final = {"create": words("made"), "update": words("changed"), "delete": words("deleted")}
 _PAGES: Final = {
     "api": "/operator/apis/",
     "application": "/operator/applications/",
@@ -65,7 +66,7 @@ class Shown(msgspec.Struct, frozen=True):
     """An entry, with what was done in a word, the page of its record (where there is one), and what differs."""
 
     entry: AuditEntry
-    deed: str
+    deed: Words | str
     path: str | None
     differences: tuple[Difference, ...]
 

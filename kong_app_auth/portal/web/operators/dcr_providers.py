@@ -18,19 +18,29 @@ from kong_app_auth.portal.web.operators.wrong import WRONG
 from kong_app_auth.portal.web.rendering import render, see_other
 from kong_app_auth.portal.web.sessions import OperatorReader, OperatorWriter
 from kong_app_auth.portal.web.sites import site_of
+from kong_app_auth.portal.web.words import Words, words
 
 routes = router("/operator/dcr-providers", "Pages")
 
 TYPES: Final = {
-    "auth0": ("Auth0", "A machine-to-machine application that may use the Management API makes the clients."),
-    "azureAd": (
-        "Microsoft Entra ID (Azure AD)",
-        "An application with Application.ReadWrite.OwnedBy makes the clients.",
+    "auth0": (
+        words("Auth0"),
+        words("A machine-to-machine application that may use the Management API makes the clients."),
     ),
-    "curity": ("Curity", "A client with the scope dcr makes the clients."),
-    "okta": ("Okta", "An API token of an administrator who manages applications makes the clients."),
-    "http": ("A bridge of your own (HTTP)", "The portal calls a service of yours, which makes the clients."),
-    "rfc7591": ("Any provider with RFC 7591", "Its registration endpoint is open, or protected by an access token."),
+    "azureAd": (
+        words("Microsoft Entra ID (Azure AD)"),
+        words("An application with Application.ReadWrite.OwnedBy makes the clients."),
+    ),
+    "curity": (words("Curity"), words("A client with the scope dcr makes the clients.")),
+    "okta": (words("Okta"), words("An API token of an administrator who manages applications makes the clients.")),
+    "http": (
+        words("A bridge of your own (HTTP)"),
+        words("The portal calls a service of yours, which makes the clients."),
+    ),
+    "rfc7591": (
+        words("Any provider with RFC 7591"),
+        words("Its registration endpoint is open, or protected by an access token."),
+    ),
 }
 """The types that can be made: name and what it is. Konnect's own `kongIdentity` is kept for those who import it."""
 
@@ -38,28 +48,39 @@ TYPES: Final = {
 class Setting(msgspec.Struct, frozen=True):
     """How a setting is asked for."""
 
-    label: str
-    hint: str
+    label: Words
+    hint: Words
     max_length: int = 256
 
 
 SETTINGS: Final = {
-    "initial_client_id": Setting("Client id", "Of the client by which the portal asks the provider."),
-    "initial_client_secret": Setting("Client secret", "Of that client. It is kept encrypted."),
-    "initial_client_audience": Setting("Audience", "Of the Management API, if it is not the tenant's usual one."),
+    "initial_client_id": Setting(words("Client id"), words("Of the client by which the portal asks the provider.")),
+    "initial_client_secret": Setting(words("Client secret"), words("Of that client. It is kept encrypted.")),
+    "initial_client_audience": Setting(
+        words("Audience"), words("Of the Management API, if it is not the tenant's usual one.")
+    ),
     "use_developer_managed_scopes": Setting(
-        "Developers choose scopes", "Clients get the scopes that developers choose."
+        words("Developers choose scopes"), words("Clients get the scopes that developers choose.")
     ),
-    "dcr_token": Setting("API token", "It is kept encrypted."),
-    "dcr_base_url": Setting("Address of the bridge", "https://dcr.example.com"),
+    "dcr_token": Setting(words("API token"), words("It is kept encrypted.")),
+    "dcr_base_url": Setting(words("Address of the bridge"), words("https://dcr.example.com")),
     "api_key": Setting(
-        "Key of the bridge", "It is sent as X-API-KEY: letters, digits and _, at least 12. It is kept encrypted."
+        words("Key of the bridge"),
+        words("It is sent as X-API-KEY: letters, digits and _, at least 12. It is kept encrypted."),
     ),
-    "disable_event_hooks": Setting("No event hooks", "The bridge is not told of changes and registrations."),
-    "disable_refresh_secret": Setting("No new secrets", "Developers cannot ask for another secret."),
-    "allow_multiple_credentials": Setting("Several secrets", "An application may have more than one secret at a time."),
-    "registration_endpoint": Setting("Registration endpoint", "Left empty, it is read from the discovery document."),
-    "initial_access_token": Setting("Initial access token", "Where registration is protected. Kept encrypted.", 4096),
+    "disable_event_hooks": Setting(
+        words("No event hooks"), words("The bridge is not told of changes and registrations.")
+    ),
+    "disable_refresh_secret": Setting(words("No new secrets"), words("Developers cannot ask for another secret.")),
+    "allow_multiple_credentials": Setting(
+        words("Several secrets"), words("An application may have more than one secret at a time.")
+    ),
+    "registration_endpoint": Setting(
+        words("Registration endpoint"), words("Left empty, it is read from the discovery document.")
+    ),
+    "initial_access_token": Setting(
+        words("Initial access token"), words("Where registration is protected. Kept encrypted."), 4096
+    ),
 }
 """All settings of all types, by the contract's names."""
 _PREFIXES: Final = ("dcr_config.",)
@@ -182,9 +203,11 @@ def _ask(
 ) -> Response:
     with access.read() as tx:
         name = dcr_providers.the_provider(tx, dcr_provider_id).name
-    effect = "Its settings and secrets are forgotten. That can be done as long as no strategy uses it."
+    effect = words("Its settings and secrets are forgotten. That can be done as long as no strategy uses it.")
     back = f"/operator/dcr-providers/{dcr_provider_id}"
-    question = Question(title="Delete this DCR provider?", name=name, effect=effect, yes="Yes, delete it", back=back)
+    question = Question(
+        title=words("Delete this DCR provider?"), name=name, effect=effect, yes=words("Yes, delete it"), back=back
+    )
     return ask(access, question, status=status, errors=errors)
 
 

@@ -21,15 +21,22 @@ from kong_app_auth.portal.web.operators.wrong import WRONG
 from kong_app_auth.portal.web.rendering import render, see_other
 from kong_app_auth.portal.web.sessions import OperatorReader, OperatorWriter
 from kong_app_auth.portal.web.sites import site_of
+from kong_app_auth.portal.web.words import words
 
 routes = router("/operator", "Pages")
 
 STATUSES: Final = ("approved", "pending", "rejected", "revoked")
 EFFECTS: Final = {
-    "approved": ("Approve", "Signs in, makes applications; the gateway lets in what is registered and approved."),
-    "pending": ("Let wait", "Cannot sign in, and waits for your decision. Keys are refused."),
-    "rejected": ("Reject", "Cannot sign in, and hears by mail that it was not approved."),
-    "revoked": ("Revoke", "Is signed out everywhere; the gateway refuses all own keys and clients within a second."),
+    "approved": (
+        words("Approve"),
+        words("Signs in, makes applications; the gateway lets in what is registered and approved."),
+    ),
+    "pending": (words("Let wait"), words("Cannot sign in, and waits for your decision. Keys are refused.")),
+    "rejected": (words("Reject"), words("Cannot sign in, and hears by mail that it was not approved.")),
+    "revoked": (
+        words("Revoke"),
+        words("Is signed out everywhere; the gateway refuses all own keys and clients within a second."),
+    ),
 }
 """What becomes of a developer with each status: label and words."""
 _ONE: Final = "/portals/{portal_id}/developers/{developer_id}"
@@ -111,13 +118,15 @@ def ask_to_delete(access: OperatorWriter, portal_id: str, developer_id: str) -> 
     with access.read() as tx:
         developer = developer_administration.the_developer(tx, portal_id, developer_id)
         name = f"{developer.full_name}, {developer.email}"
-    effect = (
+    effect = words(
         "The own applications go with the account, with their registrations, keys and clients: the gateway refuses "
         "them within a second. Applications of teams stay. The same person may sign up again; revoke the account to "
         "prevent that."
     )
     back = f"/operator/portals/{portal_id}/developers/{developer_id}"
-    question = Question(title="Delete this developer?", name=name, effect=effect, yes="Yes, delete", back=back)
+    question = Question(
+        title=words("Delete this developer?"), name=name, effect=effect, yes=words("Yes, delete"), back=back
+    )
     return ask(access, question)
 
 

@@ -18,6 +18,7 @@ from kong_app_auth.portal.web.operators.lists import Listed, listed, portals_by_
 from kong_app_auth.portal.web.rendering import render, see_other
 from kong_app_auth.portal.web.sessions import OperatorReader, OperatorWriter
 from kong_app_auth.portal.web.sites import site_of
+from kong_app_auth.portal.web.words import Words, words
 
 routes = router("/operator", "Pages")
 
@@ -29,8 +30,8 @@ _DECISIONS: Final = {"approve": "approved", "reject": "rejected"}
 class Step(msgspec.Struct, frozen=True):
     """A thing to do before anybody can use an API, and whether it is done."""
 
-    label: str
-    text: str
+    label: Words
+    text: Words
     path: str
     done: bool
 
@@ -118,8 +119,15 @@ def _steps(tx: Transaction) -> list[Step]:
     own = f"/operator/apis/{first}" if first is not None else "/operator/apis"
     new_portal, new_api = "/operator/portals/new", "/operator/apis/new"
     return [
-        Step("Make a portal", "The place where developers sign up and find APIs.", new_portal, a_portal),
-        Step("Create an API", "A name and a version; its specification, if you have one.", new_api, an_api),
-        Step("Publish it", "In a portal, with an auth strategy: keys or OpenID Connect.", own, published),
-        Step("Link it to a Gateway Service", "The gateway lets in approved applications only then.", own, linked),
+        Step(words("Make a portal"), words("The place where developers sign up and find APIs."), new_portal, a_portal),
+        Step(
+            words("Create an API"), words("A name and a version; its specification, if you have one."), new_api, an_api
+        ),
+        Step(words("Publish it"), words("In a portal, with an auth strategy: keys or OpenID Connect."), own, published),
+        Step(
+            words("Link it to a Gateway Service"),
+            words("The gateway lets in approved applications only then."),
+            own,
+            linked,
+        ),
     ]

@@ -4,16 +4,18 @@ from typing import Final
 
 from fastapi import APIRouter
 
+from kong_app_auth.portal.web.words import words
+
 WAYS: Final = (
-    ("Approvals", "/operator"),
-    ("APIs", "/operator/apis"),
-    ("Strategies", "/operator/strategies"),
-    ("Portals", "/operator/portals"),
-    ("Developers", "/operator/developers"),
-    ("Teams", "/operator/teams"),
-    ("Applications", "/operator/applications"),
-    ("Region", "/operator/region"),
-    ("Audit log", "/operator/audit-log"),
+    (words("Approvals"), "/operator"),
+    (words("APIs"), "/operator/apis"),
+    (words("Strategies"), "/operator/strategies"),
+    (words("Portals"), "/operator/portals"),
+    (words("Developers"), "/operator/developers"),
+    (words("Teams"), "/operator/teams"),
+    (words("Applications"), "/operator/applications"),
+    (words("Region"), "/operator/region"),
+    (words("Audit log"), "/operator/audit-log"),
 )
 """The main ways through the pages: label and path."""
 

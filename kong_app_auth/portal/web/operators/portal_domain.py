@@ -12,6 +12,7 @@ from kong_app_auth.portal.web.operators.wrong import WRONG
 from kong_app_auth.portal.web.rendering import render, see_other
 from kong_app_auth.portal.web.sessions import OperatorWriter
 from kong_app_auth.portal.web.sites import site_of
+from kong_app_auth.portal.web.words import words
 
 routes = router("/operator/portals/{portal_id}/custom-domain", "Pages")
 
@@ -41,13 +42,13 @@ def ask_to_delete(access: OperatorWriter, portal_id: str) -> Response:
     """Ask before it is taken away."""
     with access.read() as tx:
         name = custom_domains.domain_of(tx, portal_id)
-    effect = (
+    effect = words(
         "Links in mails lead to the portal's usual address from now on, and this name finds the portal no more. "
         "Whoever is signed in at this name signs in again."
     )
     back = f"/operator/portals/{portal_id}/custom-domain"
-    title = "Take this host name away?"
-    return ask(access, Question(title=title, name=name, effect=effect, yes="Yes, take it away", back=back))
+    title = words("Take this host name away?")
+    return ask(access, Question(title=title, name=name, effect=effect, yes=words("Yes, take it away"), back=back))
 
 
 @routes.post("/delete", response_class=Response)

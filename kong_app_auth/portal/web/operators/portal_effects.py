@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from kong_app_auth.portal.services.portal_figures import Figures
 from kong_app_auth.portal.store.portals import Portal
+from kong_app_auth.portal.web.words import Words, words
 
 SWITCHES: Final = (
     "authentication_enabled",
@@ -16,7 +17,7 @@ SWITCHES: Final = (
 """The settings that are on or off."""
 
 
-def effects(portal: Portal, wanted: Mapping[str, Any], figures: Figures, strategies: Mapping[str, str]) -> list[str]:
+def effects(portal: Portal, wanted: Mapping[str, Any], figures: Figures, strategies: Mapping[str, str]) -> list[Words]:
     """Give a sentence for each security setting that changes; none for names and texts.
 
     `strategies`: names by id.
@@ -25,10 +26,16 @@ def effects(portal: Portal, wanted: Mapping[str, Any], figures: Figures, strateg
     told = [_switched(name, bool(wanted[name]), figures) for name in changes]
     visibility = wanted["default_api_visibility"]
     if visibility != portal.default_api_visibility:
-        who = "by everybody" if visibility == "public" else "only by developers who are signed in"
         told.append(
-            f"APIs that are published from now on are seen {who}, unless it is said otherwise. Those that are there "
-            "already stay as they are."
+            words(
+                "APIs that are published from now on are seen by everybody, unless it is said otherwise. Those that "
+                "are there already stay as they are."
+            )
+            if visibility == "public"
+            else words(
+                "APIs that are published from now on are seen only by developers who are signed in, unless it is said "
+                "otherwise. Those that are there already stay as they are."
+            )
         )
     strategy = wanted["default_application_auth_strategy_id"]
     if strategy != portal.default_application_auth_strategy_id:
@@ -36,61 +43,67 @@ def effects(portal: Portal, wanted: Mapping[str, Any], figures: Figures, strateg
     return told
 
 
-def _switched(name: str, on: bool, figures: Figures) -> str:
+def _switched(name: str, on: bool, figures: Figures) -> Words:
     match name, on:
         case "authentication_enabled", True:
-            return "Developers can sign up and sign in at this portal."
+            return words("Developers can sign up and sign in at this portal.")
         case "authentication_enabled", False:
-            return (
-                f"Nobody can sign up or sign in any more, and whoever is signed in is so no longer: there are "
-                f"{_people(figures.developers)}. What they have stays: their keys and clients go on working at the "
-                "gateway. To end that, revoke them."
+            return words(
+                "Nobody can sign up or sign in any more, and whoever is signed in is so no longer (developers of this "
+                "portal: %(developers)s). What they have stays: their keys and clients go on working at the gateway. "
+                "To end that, revoke them.",
+                developers=figures.developers,
             )
         case "rbac_enabled", True:
-            return (
+            return words(
                 "What developers see and use depends on the roles of their teams from now on. Who has no role sees "
-                f"none of the private APIs ({figures.private_apis} of {figures.apis}) and can register with none. "
-                "Registrations that exist stay as they are."
+                "none of the private APIs (%(private)s of %(apis)s) and can register with none. Registrations that "
+                "exist stay as they are.",
+                private=figures.private_apis,
+                apis=figures.apis,
             )
         case "rbac_enabled", False:
-            return (
-                f"Roles of teams count no more: every developer of this portal ({_people(figures.developers)}) sees "
-                f"all of its APIs, the {figures.private_apis} private ones too, and may register with them."
+            return words(
+                "Roles of teams count no more: every developer of this portal (%(developers)s) sees all of its APIs, "
+                "the private ones too (%(private)s), and may register with them.",
+                developers=figures.developers,
+                private=figures.private_apis,
             )
         case "auto_approve_developers", True:
-            return (
+            return words(
                 "Whoever confirms an e-mail address is a developer at once, and nobody looks. Those who wait already "
-                f"({figures.developers_waiting}) go on waiting for you."
+                "(%(waiting)s) go on waiting for you.",
+                waiting=figures.developers_waiting,
             )
         case "auto_approve_developers", False:
-            return "New developers wait until an operator approves them. Those who are approved stay so."
+            return words("New developers wait until an operator approves them. Those who are approved stay so.")
         case "auto_approve_applications", True:
-            return (
+            return words(
                 "Whoever registers an application with an API may call that API a second later, and nobody looks. "
-                f"Registrations that wait already ({figures.registrations_waiting}) go on waiting for you."
+                "Registrations that wait already (%(waiting)s) go on waiting for you.",
+                waiting=figures.registrations_waiting,
             )
         case "auto_approve_applications", False:
-            return (
+            return words(
                 "New registrations wait until an operator approves them, except where an API's publication approves by "
                 "itself. Those that are approved stay so."
             )
         case _, True:
-            return "Mails to operators name the developer whom they are about, with the e-mail address."
+            return words("Mails to operators name the developer whom they are about, with the e-mail address.")
         case _:
-            return "Mails to operators do not say any more which developer they are about; the portal's pages do."
+            return words(
+                "Mails to operators do not say any more which developer they are about; the portal's pages do."
+            )
 
 
-def _default_strategy(name: str | None) -> str:
+def _default_strategy(name: str | None) -> Words:
     if name is None:
-        return (
+        return words(
             "APIs that are published from now on have no auth strategy, unless one is named: the gateway lets "
             "everybody in. Those that are there already keep theirs."
         )
-    return (
-        f"APIs that are published from now on take {name}, unless another is named. Those that are there already keep "
-        "theirs."
+    return words(
+        "APIs that are published from now on take %(strategy)s, unless another is named. Those that are there already "
+        "keep theirs.",
+        strategy=name,
     )
-
-
-def _people(count: int) -> str:
-    return "1 developer" if count == 1 else f"{count} developers"

@@ -22,6 +22,7 @@ from kong_app_auth.portal.web.operators.wrong import WRONG
 from kong_app_auth.portal.web.rendering import render, see_other
 from kong_app_auth.portal.web.sessions import OperatorWriter
 from kong_app_auth.portal.web.sites import site_of
+from kong_app_auth.portal.web.words import Words, words
 
 routes = router("/operator/portals/{portal_id}/sign-in", "Pages")
 
@@ -61,7 +62,9 @@ def change_ways(access: OperatorWriter, form: OperatorForm, portal_id: str) -> R
 
 @routes.post("/provider", response_class=Response)
 def change_provider(access: OperatorWriter, form: OperatorForm, portal_id: str) -> Response:
-    """Say which identity provider it is. A secret that is not typed stays as it is."""
+    """Say which identity provider it is; what another one does is said first. A secret not typed stays as it is."""
+    if form.text("step") == "again":
+        return _page(access, portal_id, form, {})
     claims = {one: form.text(f"claim_{one}") for one in _CLAIMS if form.text(f"claim_{one}")}
     values: dict[str, Any] = {
         "oidc_issuer": form.text("oidc_issuer"),
@@ -73,6 +76,12 @@ def change_provider(access: OperatorWriter, form: OperatorForm, portal_id: str) 
         values["oidc_client_secret"] = form.secret("oidc_client_secret")
     try:
         wanted = checked(UpdateSettings, values)
+        with access.read() as tx:
+            portal = the_portal(tx, portal_id)
+            told = _effects_of_provider(tx, portal, values)
+        if told and form.text("step") != "save":
+            typed = "oidc_client_secret" if "oidc_client_secret" in values else None
+            return say_first(access, portal, form, told, "/sign-in/provider", secret=typed)
         with access.write() as tx:
             authentication_settings.update(tx, portal_id, wanted)
     except WRONG as wrong:
@@ -102,34 +111,78 @@ def remove_group(access: OperatorWriter, form: OperatorForm, portal_id: str, map
     return see_other(access.request, f"/operator/portals/{portal_id}/sign-in", "saved")
 
 
-def _effects(tx: Transaction, portal: Portal, wanted: dict[str, bool]) -> list[str]:
+def _effects(tx: Transaction, portal: Portal, wanted: dict[str, bool]) -> list[Words]:
     """Say in words what a change does; nothing changes: nothing."""
     known = portal.authentication
-    told: list[str] = []
+    told: list[Words] = []
     if wanted["basic_auth_enabled"] != known.basic_auth_enabled:
         if wanted["basic_auth_enabled"]:
-            told.append("Developers can sign up and sign in with a password.")
+            told.append(words("Developers can sign up and sign in with a password."))
         else:
             ids = select(DeveloperIdentity.developer_id).where(DeveloperIdentity.portal_id == portal.id)
             alone = select(func.count()).where(Developer.portal_id == portal.id, Developer.id.not_in(ids))
-            count = tx.session.scalar(alone) or 0
             told.append(
-                "Nobody signs in with a password any more, and nobody signs up with one. Developers who have never "
-                f"signed in at the identity provider ({count}) get in only if it knows their address."
+                words(
+                    "Nobody signs in with a password any more, and nobody signs up with one. Developers who have never "
+                    "signed in at the identity provider (%(count)s) get in only if it knows their address.",
+                    count=tx.session.scalar(alone) or 0,
+                )
             )
     if wanted["oidc_auth_enabled"] != known.oidc_auth_enabled:
         told.append(
-            "Whoever can sign in at the identity provider has an account here from then on; whether it waits for an "
-            "operator is the portal's setting. Who leaves the provider cannot sign in again, but keys go on working."
+            words(
+                "Whoever can sign in at the identity provider has an account here from then on; whether it waits for "
+                "an operator is the portal's setting. Who leaves the provider cannot sign in again, but keys go on "
+                "working."
+            )
             if wanted["oidc_auth_enabled"]
-            else "Nobody signs in at the identity provider any more. Who has no password can set one by mail."
+            else words("Nobody signs in at the identity provider any more. Who has no password can set one by mail.")
         )
     if wanted["idp_mapping_enabled"] != known.idp_mapping_enabled:
         told.append(
-            "At each sign-in, the provider's groups say whether a developer is in the teams that they mean: members "
-            "who are in no such group leave the team. Other teams stay as operators have them."
+            words(
+                "At each sign-in, the provider's groups say whether a developer is in the teams that they mean: "
+                "members who are in no such group leave the team. Other teams stay as operators have them."
+            )
             if wanted["idp_mapping_enabled"]
-            else "Groups at the provider mean nothing any more: who is in a team stays, until an operator changes it."
+            else words(
+                "Groups at the provider mean nothing any more: who is in a team stays, until an operator changes it."
+            )
+        )
+    return told
+
+
+def _effects_of_provider(tx: Transaction, portal: Portal, wanted: dict[str, Any]) -> list[Words]:
+    """Say in words what another provider, or another client at it, does; nothing where there was none before."""
+    known = authentication_settings.oidc_provider(tx, portal)
+    if known is None:
+        return []
+    told: list[Words] = []
+    before, issuer = known.config.get("issuer_url"), wanted["oidc_issuer"]
+    if issuer != before:
+        ids = select(DeveloperIdentity.developer_id).where(
+            DeveloperIdentity.portal_id == portal.id, DeveloperIdentity.issuer == before
+        )
+        count = tx.session.scalar(select(func.count()).where(Developer.id.in_(ids))) or 0
+        told.append(
+            words(
+                "Developers sign in at %(issuer)s from then on. Those who have signed in at %(before)s (%(count)s) are "
+                "known again by their address, where the new provider says that it is verified; the others are not let "
+                "in. Whoever is signed in stays so.",
+                issuer=issuer,
+                before=before or "",
+                count=count,
+            )
+        )
+        if known.secret is not None and "oidc_client_secret" not in wanted:
+            told.append(words("The client secret that is kept was the old provider's, and is sent to the new one."))
+    if wanted["oidc_client_id"] != known.config.get("client_id"):
+        told.append(
+            words(
+                "Sign-ins go through the client %(client)s from then on: it must be registered with this portal's "
+                "redirect URI, or nobody gets in.",
+                client=wanted["oidc_client_id"],
+            )
         )
     return told
 
@@ -147,7 +200,7 @@ def _page(access: OperatorWriter, portal_id: str, form: Form, errors: dict[str, 
         known = portal.authentication
         ways = {name: bool(getattr(known, name)) for name in WAYS}
     sent = "oidc_issuer" in form
-    if "step" in form:
+    if "step" in form and not sent:
         ways = {name: form.flag(name) for name in WAYS}
     claims: dict[str, str] = config.get("claim_mappings") or {}
     shown: dict[str, str] = {

@@ -31,6 +31,7 @@ from kong_app_auth.portal.web.operators.wrong import WRONG
 from kong_app_auth.portal.web.rendering import render, see_other
 from kong_app_auth.portal.web.sessions import OperatorReader, OperatorWriter
 from kong_app_auth.portal.web.sites import site_of
+from kong_app_auth.portal.web.words import words
 
 routes = router("/operator/portals", "Pages")
 
@@ -156,13 +157,18 @@ def ask_to_delete(access: OperatorWriter, portal_id: str) -> Response:
     with access.read() as tx:
         portal = portals.the_portal(tx, portal_id)
         figures = portal_figures.of_portals(tx, [portal.id])[portal.id]
-    effect = (
-        f"With it go its developers ({figures.developers}), its applications ({figures.applications}) with their keys, "
-        f"clients and registrations, and its publications of APIs ({figures.apis}). The gateway refuses all of them "
-        "within a second. It cannot be undone."
+    effect = words(
+        "With it go its developers (%(developers)s), its applications (%(applications)s) with their keys, clients and "
+        "registrations, and its publications of APIs (%(apis)s). The gateway refuses all of them within a second. It "
+        "cannot be undone.",
+        developers=figures.developers,
+        applications=figures.applications,
+        apis=figures.apis,
     )
     back = f"/operator/portals/{portal_id}"
-    question = Question(title="Delete this portal?", name=portal.name, effect=effect, yes="Yes, delete it", back=back)
+    question = Question(
+        title=words("Delete this portal?"), name=portal.name, effect=effect, yes=words("Yes, delete it"), back=back
+    )
     return ask(access, question)
 
 

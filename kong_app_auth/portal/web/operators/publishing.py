@@ -23,6 +23,7 @@ from kong_app_auth.portal.web.operators.wrong import WRONG
 from kong_app_auth.portal.web.rendering import render, see_other
 from kong_app_auth.portal.web.sessions import OperatorReader, OperatorWriter
 from kong_app_auth.portal.web.sites import site_of
+from kong_app_auth.portal.web.words import words
 
 routes = router("/operator/apis/{api_id}", "Pages")
 
@@ -70,11 +71,12 @@ def ask_to_unpublish(access: OperatorWriter, api_id: str, portal_id: str) -> Res
         registered = select(func.count()).where(Registration.api_id == api_id, Registration.portal_id == portal_id)
         count = tx.session.scalar(registered) or 0
         name = f"{publication.api.name} in {publication.portal.name}"
-    effect = (
-        f"Registrations that go with it, for good: {count}. The gateway refuses those applications within a second."
+    effect = words(
+        "Registrations that go with it, for good: %(count)s. The gateway refuses those applications within a second.",
+        count=count,
     )
-    title, back = "Take this API out of the portal?", f"/operator/apis/{api_id}"
-    return ask(access, Question(title=title, name=name, effect=effect, yes="Yes, take it out", back=back))
+    title, back = words("Take this API out of the portal?"), f"/operator/apis/{api_id}"
+    return ask(access, Question(title=title, name=name, effect=effect, yes=words("Yes, take it out"), back=back))
 
 
 @routes.post("/publications/{portal_id}/delete", response_class=Response)
@@ -111,12 +113,14 @@ def ask_to_unlink(access: OperatorWriter, api_id: str) -> Response:
     """Ask before the link is taken away: it may open the service."""
     with access.read() as tx:
         api = apis.the_api(tx, api_id)
-    effect = (
+    effect = words(
         "The plugin is taken off the Gateway Service. By the setting on_unlink of its Kong, the service is open to "
         "everybody from then on, or answers nobody."
     )
     back = f"/operator/apis/{api_id}"
-    question = Question(title="Unlink this API?", name=api.name, effect=effect, yes="Yes, unlink it", back=back)
+    question = Question(
+        title=words("Unlink this API?"), name=api.name, effect=effect, yes=words("Yes, unlink it"), back=back
+    )
     return ask(access, question)
 
 

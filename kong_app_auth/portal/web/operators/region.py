@@ -14,6 +14,7 @@ from kong_app_auth.portal.web.operators.lists import asked
 from kong_app_auth.portal.web.rendering import render
 from kong_app_auth.portal.web.sessions import OperatorReader
 from kong_app_auth.portal.web.sites import site_of
+from kong_app_auth.portal.web.words import words
 from kong_app_auth.reports.records import MAX_AGE
 
 routes = router("/operator/region", "Pages")
@@ -24,14 +25,16 @@ MOST_SERVICES: Final = 50
 MAX_ID: Final = 100
 WORDS_OF_REASONS: Final = {reason.code: words for reason, words in WORDS.items()}
 KONG_ERRORS: Final = {
-    "control_plane_error_no_response": "Its Admin API does not answer.",
-    "control_plane_error_invalid_response": "Its Admin API answers what the daemon cannot read.",
-    "control_plane_error_unavailable": "Its Admin API says that it is unavailable.",
-    "control_plane_error_internal_error": "Its Admin API failed.",
-    "control_plane_error_bad_request": "Its Admin API refuses the daemon: look at the token and the address.",
-    "control_plane_error_plugin_conflict": "Another plugin of this name is there that the daemon did not make.",
-    "control_plane_error_data_constraint_error": "It cannot keep what the daemon wants there.",
-    "control_plane_error_implementation_not_found": "It does not have a Gateway Service that an API is linked to.",
+    "control_plane_error_no_response": words("Its Admin API does not answer."),
+    "control_plane_error_invalid_response": words("Its Admin API answers what the daemon cannot read."),
+    "control_plane_error_unavailable": words("Its Admin API says that it is unavailable."),
+    "control_plane_error_internal_error": words("Its Admin API failed."),
+    "control_plane_error_bad_request": words("Its Admin API refuses the daemon: look at the token and the address."),
+    "control_plane_error_plugin_conflict": words("Another plugin of this name is there that the daemon did not make."),
+    "control_plane_error_data_constraint_error": words("It cannot keep what the daemon wants there."),
+    "control_plane_error_implementation_not_found": words(
+        "It does not have a Gateway Service that an API is linked to."
+    ),
 }
 
 

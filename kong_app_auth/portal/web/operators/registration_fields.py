@@ -13,6 +13,7 @@ from kong_app_auth.portal.web.operators.wrong import WRONG
 from kong_app_auth.portal.web.rendering import render, see_other
 from kong_app_auth.portal.web.sessions import OperatorReader, OperatorWriter
 from kong_app_auth.portal.web.sites import site_of
+from kong_app_auth.portal.web.words import words
 
 routes = router("/operator/portals/{portal_id}/registration-fields", "Pages")
 
@@ -75,9 +76,11 @@ def ask_to_delete(access: OperatorWriter, portal_id: str, field_id: str) -> Resp
     """Ask before it is asked no more."""
     with access.read() as tx:
         name = registration_fields.the_field(tx, portal_id, field_id).label
-    effect = "New applicants are not asked it any more. Answers that were given stay with their registrations."
+    effect = words("New applicants are not asked it any more. Answers that were given stay with their registrations.")
     back = f"/operator/portals/{portal_id}/registration-fields"
-    question = Question(title="Ask this no more?", name=name, effect=effect, yes="Yes, ask it no more", back=back)
+    question = Question(
+        title=words("Ask this no more?"), name=name, effect=effect, yes=words("Yes, ask it no more"), back=back
+    )
     return ask(access, question)
 
 

@@ -14,14 +14,15 @@ from kong_app_auth.portal.web.operators.wrong import WRONG
 from kong_app_auth.portal.web.rendering import render, see_other
 from kong_app_auth.portal.web.sessions import OperatorReader, OperatorWriter
 from kong_app_auth.portal.web.sites import site_of
+from kong_app_auth.portal.web.words import words
 
 routes = router("/operator/registrations/{registration_id}", "Pages")
 
 CHOICES: Final = (
-    ("approved", "Approved", "The gateway lets the application in, within a second."),
-    ("pending", "Pending", "It waits; the gateway refuses it until somebody approves."),
-    ("rejected", "Rejected", "The gateway refuses it. Only an operator can change that or delete it."),
-    ("revoked", "Revoked", "It was let in before and is refused from now on, within a second."),
+    ("approved", words("Approved"), words("The gateway lets the application in, within a second.")),
+    ("pending", words("Pending"), words("It waits; the gateway refuses it until somebody approves.")),
+    ("rejected", words("Rejected"), words("The gateway refuses it. Only an operator can change that or delete it.")),
+    ("revoked", words("Revoked"), words("It was let in before and is refused from now on, within a second.")),
 )
 _STATUSES: Final = tuple(one[0] for one in CHOICES)
 
@@ -51,9 +52,13 @@ def ask_to_delete(access: OperatorWriter, registration_id: str) -> Response:
     with access.read() as tx:
         found = approvals.the_registration(tx, registration_id)
         name = f"{found.application.name} → {found.api.name}"
-    effect = "The answers go with it, and the gateway refuses the application within a second. It may register again."
+    effect = words(
+        "The answers go with it, and the gateway refuses the application within a second. It may register again."
+    )
     back = f"/operator/registrations/{registration_id}"
-    question = Question(title="Delete this registration?", name=name, effect=effect, yes="Yes, delete it", back=back)
+    question = Question(
+        title=words("Delete this registration?"), name=name, effect=effect, yes=words("Yes, delete it"), back=back
+    )
     return ask(access, question)
 
 

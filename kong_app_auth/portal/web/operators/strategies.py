@@ -18,6 +18,7 @@ from kong_app_auth.portal.web.operators.wrong import WRONG
 from kong_app_auth.portal.web.rendering import render, see_other
 from kong_app_auth.portal.web.sessions import OperatorReader, OperatorWriter
 from kong_app_auth.portal.web.sites import site_of
+from kong_app_auth.portal.web.words import words
 
 routes = router("/operator/strategies", "Pages")
 
@@ -25,12 +26,18 @@ KEYS: Final = "key_auth"
 TOKENS: Final = "openid_connect"
 TYPES: Final = (KEYS, TOKENS)
 METHOD_WORDS: Final = {
-    "bearer": ("Tokens (JWT) in the Authorization header", "Judged at the gateway, without asking anybody."),
-    "client_credentials": (
-        "Client id and secret (Basic)",
-        "The gateway takes a token for them at the identity provider, and keeps it while it is good.",
+    "bearer": (
+        words("Tokens (JWT) in the Authorization header"),
+        words("Judged at the gateway, without asking anybody."),
     ),
-    "introspection": ("Opaque tokens", "The gateway asks the identity provider about each, and remembers the answer."),
+    "client_credentials": (
+        words("Client id and secret (Basic)"),
+        words("The gateway takes a token for them at the identity provider, and keeps it while it is good."),
+    ),
+    "introspection": (
+        words("Opaque tokens"),
+        words("The gateway asks the identity provider about each, and remembers the answer."),
+    ),
 }
 """The methods that grant something: label and hint."""
 _NEEDED_LISTS: Final = ("credential_claim", "scopes")
@@ -157,9 +164,11 @@ def _ask(
 ) -> Response:
     with access.read() as tx:
         name = strategies.the_strategy(tx, auth_strategy_id).name
-    effect = "A strategy can be deleted as long as no publication, no portal and no application uses it."
+    effect = words("A strategy can be deleted as long as no publication, no portal and no application uses it.")
     back = f"/operator/strategies/{auth_strategy_id}"
-    question = Question(title="Delete this strategy?", name=name, effect=effect, yes="Yes, delete it", back=back)
+    question = Question(
+        title=words("Delete this strategy?"), name=name, effect=effect, yes=words("Yes, delete it"), back=back
+    )
     return ask(access, question, status=status, errors=errors)
 
 

@@ -22,6 +22,7 @@ from kong_app_auth.portal.web.operators.wrong import WRONG
 from kong_app_auth.portal.web.rendering import render, see_other
 from kong_app_auth.portal.web.sessions import OperatorReader, OperatorWriter
 from kong_app_auth.portal.web.sites import site_of
+from kong_app_auth.portal.web.words import words
 
 routes = router("/operator", "Pages")
 
@@ -116,12 +117,15 @@ def ask_to_delete(access: OperatorWriter, portal_id: str, team_id: str) -> Respo
     with access.read() as tx:
         team = teams.the_team(tx, portal_id, team_id)
         held = tx.session.scalar(select(func.count()).where(Application.team_id == team.id)) or 0
-    effect = (
-        f"Its applications go with it ({held}), with their keys and clients: the gateway refuses them within a second. "
-        "Its roles go too. Its members stay, and lose what only this team gave them."
+    effect = words(
+        "Its applications go with it (%(held)s), with their keys and clients: the gateway refuses them within a "
+        "second. Its roles go too. Its members stay, and lose what only this team gave them.",
+        held=held,
     )
     back = f"/operator/portals/{portal_id}/teams/{team_id}"
-    question = Question(title="Delete this team?", name=team.name, effect=effect, yes="Yes, delete it", back=back)
+    question = Question(
+        title=words("Delete this team?"), name=team.name, effect=effect, yes=words("Yes, delete it"), back=back
+    )
     return ask(access, question)
 
 

@@ -116,6 +116,23 @@ def test_no_text_becomes_anything_but_text(poisoned: People, audience: str) -> N
     assert seen > (8 if audience == "developers" else 20)
 
 
+def test_a_name_in_a_sentence_is_text(people: People) -> None:
+    operator = people.operator()
+    strategy = people.clients.operator().post(
+        "/v2/application-auth-strategies",
+        {
+            "name": f"100% %(x)s {PAYLOAD}"[:256],
+            "display_name": "x",
+            "strategy_type": "key_auth",
+            "configs": {"key-auth": {"key_names": ["apikey"]}},
+        },
+    )["id"]
+    path = f"/operator/portals/{people.world.ids['portalId'][0]}/edit"
+    told = operator.send(operator.get(path).form("/edit"), default_application_auth_strategy_id=strategy)
+    _is_harmless(told)
+    assert f"take 100% %(x)s \"'><script>{MARK}()</script>" in told.words
+
+
 def test_what_was_typed_comes_back_as_text(people: People) -> None:
     developer = people.developer()
     page = developer.send(

@@ -203,12 +203,26 @@ def test_a_provider_is_set_and_its_secret_is_kept_and_never_shown(people: People
     assert "hush-hush" not in wrong.text
     form = wrong.form("/provider")
     assert form.fields["oidc_client_id"] == "portal"
-    page = operator.send(form, **given | {"oidc_issuer": "https://login.example.com"}, claim_groups="g")
+    told = operator.send(form, **given | {"oidc_issuer": "https://login.example.com"}, claim_groups="g")
+    assert "sign in at https://login.example.com from then on" in told.words
+    assert "hush-hush" not in told.text
+    again = operator.send(told.form("/provider"), step="again")
+    assert again.form("/provider").fields["oidc_issuer"] == "https://login.example.com"
+    assert "basic_auth_enabled" in again.form("/sign-in").fields
+    assert "login.example.com" not in str(api.get(f"{portal}/authentication-settings"))
+    page = operator.send(told.form("/provider"), step="save", oidc_client_secret="hush-hush")
     assert "Saved." in page.words
     assert "hush-hush" not in page.text
     assert "There is one, and it stays" in page.words
-    page = operator.send(page.form("/provider"), oidc_client_id="portal-2")
+    page = operator.send(page.form("/provider"), claim_name="full_name")
+    assert "Saved." in page.words
+    told = operator.send(page.form("/provider"), oidc_client_id="portal-2")
+    assert "must be registered with this portal's redirect URI" in told.words
+    assert "oidc_client_secret" not in told.form("/provider").fields
+    page = operator.send(told.form("/provider"), step="save")
     assert "There is one, and it stays" in page.words
+    told = operator.send(page.form("/provider"), oidc_issuer="https://other.example.com")
+    assert "The client secret that is kept was the old provider's" in told.words
     known = api.get(f"{portal}/authentication-settings")["oidc_config"]
     assert (known["client_id"], known["claim_mappings"]["groups"]) == ("portal-2", "g")
 
@@ -234,7 +248,8 @@ def test_what_closing_a_way_to_sign_in_does_is_said_first_and_the_last_one_stays
     assert "basic_auth_enabled" in operator.get(path).form("/sign-in").fields
 
     given = {"oidc_issuer": "https://login.example.com", "oidc_client_id": "portal", "oidc_client_secret": "hush"}
-    operator.send(operator.get(path).form("/provider"), **given)
+    told = operator.send(operator.get(path).form("/provider"), **given)
+    operator.send(told.form("/provider"), step="save", oidc_client_secret="hush")
     form = operator.get(path).form("/sign-in")
     page = operator.send(form, oidc_auth_enabled="true", idp_mapping_enabled="true")
     assert "has an account here from then on" in page.words
