@@ -84,8 +84,8 @@ docs: $(STAMP) ## write the pages that are made from the code: settings, operati
 	$(BIN)/python -m scripts.operations_table
 	$(BIN)/python -m scripts.growth_table
 
-lock: ## renew requirements/dev.txt from pyproject.toml
-	$(PYTHON) -m venv build/lock
+lock: ## renew requirements/dev.txt from pyproject.toml; with the oldest Python (PYTHON=…), which needs the most
+	$(PYTHON) -m venv --clear build/lock
 	build/lock/bin/pip install --quiet --disable-pip-version-check pip-tools
 	build/lock/bin/pip-compile --quiet --all-extras --allow-unsafe --strip-extras --generate-hashes --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --output-file requirements/dev.txt pyproject.toml
 	build/lock/bin/pip-compile --quiet --extra portal --allow-unsafe --strip-extras --generate-hashes --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --constraint requirements/dev.txt --output-file kong/image/requirements.txt pyproject.toml
