@@ -23,14 +23,15 @@ $(STAMP): requirements/dev.txt pyproject.toml
 demo: $(STAMP) ## the whole data path on this machine, with a tour (ONCE=1: end after it; FILE=1: without a portal)
 	@$(BIN)/kong-app-auth demo $(if $(ONCE),--once,) $(if $(FILE),--from-file,)
 
-servers: ## PostgreSQL and a browser for the tests: Debian's packages, for no wheels serve
+servers: ## PostgreSQL, Redis with TLS and a browser for the tests: Debian's packages, for no wheels serve
 	@set -- ; \
 	command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || set -- "$$@" postgresql; \
+	command -v redis-server >/dev/null || command -v valkey-server >/dev/null || set -- "$$@" redis-server; \
 	command -v chromium >/dev/null || set -- "$$@" chromium fonts-dejavu-core; \
 	if [ $$# -gt 0 ]; then \
 	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	    echo "installing Debian's $$* for the tests: no wheels serve"; \
-	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$$@" >/dev/null; \
+	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -y -qq --no-install-recommends "$$@" >/dev/null; \
 	  else \
 	    echo "not installed, so their tests are skipped (Debian: apt-get install $$*)"; \
 	  fi; \

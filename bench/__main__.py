@@ -20,12 +20,14 @@ from bench.plan import FULL, QUICK, Plan
 from bench.processes import Memory, memory
 from bench.region import REGION, Filled, Region
 from bench.servers import (
+    FLOOR,
     GEVENT,
     NPM,
     THREADS,
     NotMeasured,
     Server,
     Skipped,
+    floor_server,
     gateway_node,
     npm_server,
     replica_directory,
@@ -128,6 +130,7 @@ class Run:
             (THREADS, stock_server(self.directory / "threads", replica, gevent=False)),
             (GEVENT, stock_server(self.directory / "gevent", replica, gevent=True)),
             (NPM, npm_server(self.directory / "npm", filled.keys.known)),
+            *((FLOOR, floor_server(self.directory / "floor", work)) for work in throughput.WORKS),
         ):
             try:
                 found.append(stack.enter_context(context))

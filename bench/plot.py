@@ -6,7 +6,7 @@ from typing import Any
 
 from bench.throughput import WORKS, Cost
 
-_COLOURS = ("#1b6ca8", "#d98880", "#e5b567", "#8fae7e")
+_COLOURS = ("#1b6ca8", "#d98880", "#e5b567", "#8fae7e", "#b8b8b8")
 
 
 def draw(costs: Sequence[Cost], path: Path) -> None:

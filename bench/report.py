@@ -66,7 +66,7 @@ def _head(results: Results) -> str:
         f"Measured {machine.date} by `make bench` ({results.plan} run, {results.seconds:.0f} s) at {machine.commit}.",
         "",
         f"- {machine.cores} cores of {machine.cpu}, {machine.memory_bytes / 1024**3:.0f} GB, Linux {machine.kernel}",
-        f"- Python {machine.python}, Node {machine.node}; {packages}",
+        f"- Python {machine.python} (of {machine.python_prefix}), Node {machine.node}; {packages}",
         f"- driver: {results.driver}",
     ]
     if machine.load_before > BUSY:
@@ -174,6 +174,8 @@ def _how(results: Results) -> str:
   ours, on the same cores. Every answer is checked.
 - Allowed: get_headers, look-up, set_headers with six identity headers that also takes the key away, authenticate.
   Refused: a well-formed key that nobody has: get_headers, look-up, get_var, exit with 401.
+- The floor is a loop in Python that is woken as often, reads each event and always answers the same (`bench/floor.py`):
+  no server in Python takes less. At one connection that is mostly the price of waking a core of this machine.
 - Ours speaks ProtoBuf:1, where Kong closes the connection after each refusal: the next event waits for a new one. The
   others speak MsgPack:1, where Kong keeps it. Both are as in Kong 3.9; the difference is to the others' advantage.
 - Ours is `kong-app-auth plugin-server` with {WORKERS} workers on a copy of the region above; the stock server runs the

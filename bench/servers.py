@@ -25,6 +25,7 @@ OURS = "kong-app-auth"
 THREADS = "kong_pdk, threads"
 GEVENT = "kong_pdk, gevent"
 NPM = "npm kong-pdk"
+FLOOR = "floor (no work)"
 NPM_PACKAGE = "kong-pdk@0.6.0"
 
 _ROOT = Path(__file__).parents[1]
@@ -40,12 +41,19 @@ class NotMeasured(Exception):  # noqa: N818 – says what it is
 
 
 class Server:
-    """A running server: what the kernel and the driver need to know of it."""
+    """A running server: what the kernel and the driver need to know of it. `only`: the one work that it can do."""
 
     def __init__(
-        self, name: str, protocol: Protocol, path: Path, process: "subprocess.Popen[bytes]", log: Path
+        self,
+        name: str,
+        protocol: Protocol,
+        path: Path,
+        process: "subprocess.Popen[bytes]",
+        log: Path,
+        only: str | None = None,
     ) -> None:
         self.name = name
+        self.only = only
         self.protocol = protocol
         self.socket = path
         self.process = process
@@ -98,12 +106,17 @@ class Server:
 
 @contextmanager
 def _running(
-    name: str, protocol: Protocol, path: Path, command: list[str | Path], environment: dict[str, str]
+    name: str,
+    protocol: Protocol,
+    path: Path,
+    command: list[str | Path],
+    environment: dict[str, str],
+    only: str | None = None,
 ) -> Generator[Server]:
     log = path.with_suffix(".log")
     inherited = {key: value for key, value in os.environ.items() if not key.startswith("APP_AUTH_")}
     process = start(command, log, env=inherited | environment, cwd=path.parent, start_new_session=True)
-    server = Server(name, protocol, path, process, log)
+    server = Server(name, protocol, path, process, log, only)
     try:
         yield server
     finally:
@@ -207,6 +220,18 @@ def npm_server(directory: Path, known_keys: Path) -> Generator[Server]:
     }
     with _running(NPM, Protocol.MSGPACK, path, command, environment) as server:
         wait_until(_answering(server), f"{NPM} is up", _START_WITHIN)
+        yield server
+
+
+@contextmanager
+def floor_server(directory: Path, work: str) -> Generator[Server]:
+    """What answers every event alike: the least that a server in Python pays (see `bench.floor`)."""
+    directory.mkdir(parents=True, exist_ok=True)
+    path = directory / f"{work}.sock"
+    command: list[str | Path] = [sys.executable, "-P", "-m", "bench.floor", path, str(WORKERS), work]
+    environment = {"PYTHONPATH": str(_ROOT)}
+    with _running(FLOOR, Protocol.PROTOBUF, path, command, environment, only=work) as server:
+        wait_until(_answering(server), f"{FLOOR} is up", _START_WITHIN)
         yield server
 
 

@@ -71,12 +71,13 @@ def measure(
     costs: list[Cost] = []
     for work in WORKS:
         for connections in plan.connections:
-            rounds: dict[str, list[_Round]] = {server.name: [] for server in servers}
+            able = [server for server in servers if server.only in (None, work)]
+            rounds: dict[str, list[_Round]] = {server.name: [] for server in able}
             for _ in range(plan.rounds):
-                for server in servers:
+                for server in able:
                     progress(f"{work}, {connections} connections: {server.name}")
                     rounds[server.name].append(_one_round(plan, driver, server, filled, work, connections))
-            costs += [_cost(server.name, work, connections, rounds[server.name]) for server in servers]
+            costs += [_cost(server.name, work, connections, rounds[server.name]) for server in able]
     return costs
 
 
@@ -139,7 +140,7 @@ def trace(
         return []
     found: list[Traced] = []
     for work in WORKS:
-        for server in servers:
+        for server in (one for one in servers if one.only in (None, work)):
             progress(f"system calls, {work}: {server.name}")
             traced = _traced(plan, driver, server, filled, work)
             if traced is not None:

@@ -61,7 +61,7 @@ def look_at_replica(settings: Settings, region: str, in_redis: Position | None) 
 
 def _copy(directory: Path, region: str, in_redis: Position | None) -> Iterator[Check]:
     page = StatusView.open(directory)
-    word, heard = (0, 0.0) if page is None else page.read()
+    word, heard = (0, 0.0) if page is None else (page.word(), page.last_heard())
     if word >> 1 == 0:
         yield wrong(_REPLICA, "there is no copy yet", _START_SERVER)
         return

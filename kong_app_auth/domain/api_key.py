@@ -19,7 +19,6 @@ MAX_LENGTH = 512
 
 REGION = re.compile(r"[a-z](?:[a-z0-9-]{0,30}[a-z0-9])?")
 _PAIRS = [first + second for first in ALPHABET for second in ALPHABET]
-_OURS = re.compile(rf"kaa_({REGION.pattern})_[0-9A-Za-z]{{{RANDOM_DIGITS + CHECKSUM_DIGITS}}}", re.ASCII)
 _VISIBLE = re.compile(r"[\x21-\x7e]+")
 
 
@@ -59,10 +58,9 @@ def form_of(key: str, region: str) -> Form:
     if len(key) < IMPORTED_MIN_LENGTH or len(key) > MAX_LENGTH:
         return Form.MALFORMED
     if key.startswith(PREFIX):
-        ours = _OURS.fullmatch(key)
-        if ours is None or ours[1] != region or checksum(key[:-CHECKSUM_DIGITS]) != key[-CHECKSUM_DIGITS:]:
-            return Form.MALFORMED
-        return Form.PLAUSIBLE
+        digits = key.removeprefix(f"{PREFIX}{region}_")
+        right = len(digits) == RANDOM_DIGITS + CHECKSUM_DIGITS and digits.isalnum() and key.isascii()
+        return Form.PLAUSIBLE if right and key.endswith(checksum(key[:-CHECKSUM_DIGITS])) else Form.MALFORMED
     return Form.PLAUSIBLE if _VISIBLE.fullmatch(key) else Form.MALFORMED
 
 

@@ -204,8 +204,8 @@ class Replica:
             copy, status = self._current(), self._status
             if copy is None or status is None:
                 return 0.0
-            word, heard = status.read()
-            if word == copy.word:
+            heard = status.last_heard()
+            if status.word() == copy.word:
                 break
         else:
             return 0.0
@@ -383,7 +383,7 @@ class Replica:
 
     def _current(self) -> _Copy | None:
         status, copy = self._status, self._copy
-        if status is not None and copy is not None and status.read()[0] == copy.word:
+        if status is not None and copy is not None and status.word() == copy.word:
             return copy
         return self._reopened()
 
@@ -392,7 +392,7 @@ class Replica:
         with self._lock:
             if self._status is None:
                 self._status = StatusView.open(self._directory)
-            word = 0 if self._status is None else self._status.read()[0]
+            word = 0 if self._status is None else self._status.word()
             if self._copy is not None and self._copy.word == word:
                 return self._copy
             self._copy = None

@@ -11,7 +11,6 @@ sees it whole. (Not by `struct.pack_into`: that writes zeros first, and now and 
 import contextlib
 import mmap
 import os
-import struct
 from pathlib import Path
 from typing import Final
 
@@ -19,13 +18,9 @@ FILE_NAME: Final = "status"
 MAGIC: Final = b"kaastat1"
 SIZE: Final = 4096
 
-_WORD_AT: Final = 8
-_CHANGES_AT: Final = 24
 _WORD_INDEX: Final = 1
 _HEARD_INDEX: Final = 2
 _CHANGES_INDEX: Final = 3
-_WORD = struct.Struct("@Q")
-_BOTH = struct.Struct("@Qd")
 
 
 class StatusPage:
@@ -104,7 +99,9 @@ class StatusView:
     """A reader's side."""
 
     def __init__(self, page: mmap.mmap, path: Path, inode: int) -> None:
-        self._page = page
+        view = memoryview(page)
+        self._numbers = view.cast("Q")
+        self._times = view.cast("d")
         self._path = path
         self._inode = inode
 
@@ -119,16 +116,20 @@ class StatusView:
             return None
         return None if page is None else cls(page, path, inode)
 
-    def read(self) -> tuple[int, float]:
-        """Give twice the generation plus 1 if it may be trusted, and the Unix time of the last news."""
-        return _BOTH.unpack_from(self._page, _WORD_AT)
+    def word(self) -> int:
+        """Give twice the generation plus 1 if it may be trusted."""
+        return self._numbers[_WORD_INDEX]
+
+    def last_heard(self) -> float:
+        """Give the Unix time of the last news; 0.0 for never."""
+        return self._times[_HEARD_INDEX]
 
     def changes(self) -> int:
         """Give the number of changes: odd while one is being made, and another after each.
 
         What was read from the copy after this was asked holds as long as the same even number is given.
         """
-        return int(_WORD.unpack_from(self._page, _CHANGES_AT)[0])
+        return self._numbers[_CHANGES_INDEX]
 
     def in_place(self) -> bool:
         """Say whether this page is still the file that the follower writes."""

@@ -12,16 +12,17 @@ def page(tmp_path):
 
 def test_new_page_is_not_trusted_and_has_heard_nothing(tmp_path, page):
     assert (page.generation, page.trusted, page.last_heard) == (0, False, 0.0)
-    assert StatusView.open(tmp_path).read() == (0, 0.0)
+    view = StatusView.open(tmp_path)
+    assert (view.word(), view.last_heard()) == (0, 0.0)
 
 
 def test_reader_sees_at_once_what_the_follower_notes(tmp_path, page):
     view = StatusView.open(tmp_path)
     page.put_in_force(7)
     page.heard(1234.5)
-    assert view.read() == (15, 1234.5)
+    assert (view.word(), view.last_heard()) == (15, 1234.5)
     page.distrust()
-    assert view.read() == (14, 0.0)
+    assert (view.word(), view.last_heard()) == (14, 0.0)
     assert page.generation == 7
 
 
