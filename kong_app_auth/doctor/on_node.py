@@ -25,6 +25,7 @@ from kong_app_auth.replica.status import StatusView
 from kong_app_auth.settings import Settings
 from kong_app_auth.sync.declarative.complaints import Refusal
 from kong_app_auth.sync.declarative.document import LARGEST, parse
+from kong_app_auth.sync.issuers.in_use import issuer_of
 from plugin_server.wire import kong_plugin_protocol_pb2 as pb
 from plugin_server.wire.frames import MAX_FRAME, frame
 
@@ -269,7 +270,10 @@ def look_at_apps_file(settings: Settings, region: str) -> Iterator[Check]:
 
 
 def _counts(contents: Contents) -> str:
-    return ", ".join(f"{len(contents.table(table))} {table.value}" for table in Table)
+    """Say how much the file holds. It names issuers in strategies, and their keys are fetched from the providers."""
+    counts = {table: len(contents.table(table)) for table in Table}
+    counts[Table.ISSUERS] = len({issuer_of(one) for one in contents.strategies.values()} - {None})
+    return ", ".join(f"{count} {table.value}" for table, count in counts.items())
 
 
 def _reads_through(file: Path) -> bool:

@@ -20,6 +20,7 @@ from typer.testing import CliRunner
 from kong_app_auth import cli
 from kong_app_auth.devgateway import GatewaySettings
 from kong_app_auth.doctor import Check, examine
+from kong_app_auth.doctor.on_node import look_at_apps_file
 from kong_app_auth.domain.api_key import digest, mint
 from kong_app_auth.registry.acl import gateway_acl, writer_acl
 from kong_app_auth.registry.connection import connect
@@ -486,6 +487,16 @@ class TestAppsFile:
         check = only(node.wrong(apps_file=file))
         assert check.what == "apps file"
         assert f"{file}:" in check.advice[0]
+
+    def test_issuers_are_those_that_strategies_name(self, node: Node) -> None:
+        file = node.path / "apps.yaml"
+        issuer = {"issuer": "https://login.example.com", "credential_claim": ["azp"]}
+        tokens = {"name": "tokens", "strategy_type": "openid_connect", "configs": {"openid-connect": issuer}}
+        file.write_text(yaml.safe_dump({**APPS, "auth_strategies": [*APPS["auth_strategies"], tokens]}))
+        assert node.wrong(apps_file=file) == []
+        (check,) = look_at_apps_file(load({"apps_file": str(file)}, None), "eu")
+        assert "2 strategies, " in check.says
+        assert "1 issuers" in check.says
 
     def test_unreadable(self, node: Node) -> None:
         file = node.path / "apps.yaml"
