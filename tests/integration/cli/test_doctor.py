@@ -490,7 +490,7 @@ class TestAppsFile:
 
     def test_issuers_are_those_that_strategies_name(self, node: Node) -> None:
         file = node.path / "apps.yaml"
-        issuer = {"issuer": "https://login.example.com", "credential_claim": ["azp"]}
+        issuer = {"issuer": "https://login.example.com", "auth_methods": ["bearer"]}
         tokens = {"name": "tokens", "strategy_type": "openid_connect", "configs": {"openid-connect": issuer}}
         file.write_text(yaml.safe_dump({**APPS, "auth_strategies": [*APPS["auth_strategies"], tokens]}))
         assert node.wrong(apps_file=file) == []
