@@ -1,11 +1,14 @@
 """The wire by hand means what it means to protobuf."""
 
 from contextlib import suppress
+from typing import cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from plugin_server.channel import Channel
+from plugin_server.pdk.client import Client
 from plugin_server.pdk.response import exit_call
 from plugin_server.wire import events
 from plugin_server.wire import kong_plugin_protocol_pb2 as pb
@@ -159,6 +162,11 @@ def test_write_headers_writes_the_usual_as_protobuf_does(wanted: dict[str, Json]
     assert write_headers(wanted) == to_struct(wanted).SerializeToString()
 
 
+@given(st.dictionaries(st.text(min_size=1), st.text(), max_size=4))
+def test_write_headers_writes_what_is_beyond_latin_1_as_protobuf_does(wanted: dict[str, Json]) -> None:
+    assert write_headers(wanted) == to_struct(wanted).SerializeToString()
+
+
 @given(st.integers(100, 599), st.one_of(latin1, st.binary()), st.dictionaries(latin1, latin1, max_size=4))
 def test_an_exit_means_to_protobuf_what_was_meant(status: int, body: str | bytes, wanted: dict[str, Json]) -> None:
     call = exit_call(status, body, wanted)
@@ -264,3 +272,25 @@ def test_a_value_of_any_length_is_read_the_same_when_its_head_is_known_already(n
         for cut in (1, 5, size // 2 + 1):
             with pytest.raises(ProtocolError):
                 read_headers(data[:-cut])
+
+
+class _Sent:
+    """A channel that keeps what is cast."""
+
+    def __init__(self) -> None:
+        self.calls: list[bytes] = []
+
+    def cast(self, call: bytes) -> None:
+        self.calls.append(call)
+
+
+ids: st.SearchStrategy[str] = st.one_of(st.text(), long_text)
+
+
+@given(credential=ids, consumer=ids)
+def test_authenticate_by_credential_says_what_protobuf_says(credential: str, consumer: str) -> None:
+    sent = _Sent()
+    Client(cast("Channel", sent)).authenticate(None, {"id": credential, "consumer_id": consumer})
+    made = pb.Credential(id=to_bytes(credential), consumer_id=to_bytes(consumer))
+    args = pb.AuthenticateArgs(credential=made).SerializeToString()
+    assert sent.calls == [method("kong.client.authenticate") + frame(args)]
